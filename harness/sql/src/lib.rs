@@ -1,0 +1,1 @@
+//! meshproof-sql.
