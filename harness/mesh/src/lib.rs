@@ -1,1 +1,21 @@
-//! meshproof-mesh.
+//! From Kubernetes and Istio resources to Envoy configuration, as a real istiod would make it.
+//!
+//! Everything here is pure: an immutable [`Objects`] snapshot of a cluster goes in, and what each
+//! proxy is to be told comes out ([`compile`]). [`admit`] says beforehand whether a resource is
+//! accepted: in istiod's words where istiod would refuse it, under a name of our own where the
+//! embedded mesh lacks something that Istio has.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod admission;
+mod compile;
+mod files;
+mod mesh_config;
+mod objects;
+mod secrets;
+
+pub use admission::{Admission, admit};
+pub use compile::{ProxyConfig, compile};
+pub use files::{ClusterFileError, compile_cluster_files};
+pub use mesh_config::{MeshConfig, MeshConfigError};
+pub use objects::{Objects, ProxyId};
+pub use secrets::SecretValue;

@@ -1,0 +1,50 @@
+//! Secret material as SDS serves it.
+
+use std::fmt;
+
+/// One secret as served by name. `Debug` shows sizes, never bytes.
+#[derive(Clone, PartialEq, Eq)]
+pub enum SecretValue {
+    /// A certificate chain and its private key, both PEM (`kubernetes://NAME`).
+    KeyPair {
+        /// PEM, leaf first.
+        certificate_chain: Vec<u8>,
+        /// PEM.
+        private_key: Vec<u8>,
+    },
+    /// Authorities to trust, PEM, and perhaps revocation lists, PEM (`kubernetes://NAME-cacert`).
+    Authorities {
+        /// PEM.
+        trusted_ca: Vec<u8>,
+        /// PEM.
+        crl: Option<Vec<u8>>,
+    },
+    /// The workload's own certificate (`default`); the mesh's authority has the material.
+    Workload {
+        /// The identity: `spiffe://<trust domain>/ns/<namespace>/sa/<service account>`.
+        spiffe_id: String,
+    },
+    /// The mesh's root certificates (`ROOTCA`); the mesh's authority has the material.
+    Root,
+}
+
+impl fmt::Debug for SecretValue {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::KeyPair { certificate_chain, private_key } => write!(
+                f,
+                "KeyPair({} bytes of certificates, {} bytes of key)",
+                certificate_chain.len(),
+                private_key.len()
+            ),
+            Self::Authorities { trusted_ca, crl } => write!(
+                f,
+                "Authorities({} bytes of certificates, {} bytes of revocation lists)",
+                trusted_ca.len(),
+                crl.as_ref().map_or(0, Vec::len)
+            ),
+            Self::Workload { spiffe_id } => write!(f, "Workload({spiffe_id})"),
+            Self::Root => f.write_str("Root"),
+        }
+    }
+}

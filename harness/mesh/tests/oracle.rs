@@ -1,0 +1,2 @@
+//! Compiled configuration against recorded configuration.
+fn main() {}
