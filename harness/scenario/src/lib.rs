@@ -1,1 +1,36 @@
-//! meshproof-scenario.
+//! The scenario file: what a run sets up, which cases it runs, and what each must show.
+//!
+//! The format is strict YAML, `apiVersion: meshproof.dev/v1alpha1`. [`parse`] is pure over text;
+//! [`load`] also reads the files that the scenario names. Everything wrong is told with file, line,
+//! column, the text itself and what is allowed there (see [`Diagnostic`]).
+//!
+//! The usual way through this crate:
+//!
+//! 1. [`load`] a file: a [`Loaded`] with the typed [`Scenario`] and the text of each file it names;
+//! 2. look up what [`Scenario::lookups`] lists, and give the values to [`Scenario::resolve`], which
+//!    returns [`Bindings`];
+//! 3. [`Scenario::bind`] puts them into the scenario, [`substitute`] into manifests and patches;
+//! 4. [`plan_order`] says in which order the cases run.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod at;
+mod binding;
+mod case;
+mod model;
+mod names;
+mod schema;
+mod words;
+
+pub use at::{At, Pos};
+pub use case::{Case, Expect, ExpectedDatabase, ExpectedHop, ExpectedLeg, RowsQuery};
+pub use model::{
+    Binding, Certificates, Cluster, Clusters, Database, LoadBalancer, Metadata, Namespace,
+    Password, Patch, Pod, Scenario, Secret,
+};
+pub use names::{ObjectName, Period, Target};
+pub use words::{Cause, Certificate, Hop, Injection, Outcome, Protection, Side, Speaks};
+
+/// The `apiVersion` of the format that this crate reads.
+pub const API_VERSION: &str = "meshproof.dev/v1alpha1";
+/// The `kind` of a scenario file.
+pub const KIND: &str = "Scenario";

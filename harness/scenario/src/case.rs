@@ -1,0 +1,143 @@
+//! A case: one session, and what it must show.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{At, Cause, Hop, Outcome, Period, Protection, Speaks, Target};
+
+/// One session, and what it must show.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Case {
+    /// Unique in the scenario: lower-case letters, digits and hyphens, at most 63.
+    pub name: At<String>,
+    /// One sentence for readers of reports.
+    #[serde(default)]
+    pub description: Option<At<String>>,
+    /// The pod that the session comes from.
+    pub from: At<String>,
+    /// `host:port` to connect to.
+    pub to: At<String>,
+    /// For a negative case: the positive case, differing only in what is tested, that must pass
+    /// before it.
+    #[serde(default)]
+    pub control: Option<At<String>>,
+    /// The statements that the MySQL client runs.
+    #[serde(default)]
+    pub sql: Option<At<String>>,
+    /// How the client opens; `mysql` where nothing is said.
+    #[serde(default)]
+    pub speaks: Option<At<Speaks>>,
+    /// For a negative case: how long to watch that nothing comes through.
+    #[serde(default)]
+    pub hold: Option<At<Period>>,
+    /// What it must show.
+    pub expect: At<Expect>,
+}
+
+/// What a case must show.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Expect {
+    /// How the session ends.
+    pub outcome: At<Outcome>,
+    /// Who refuses; for negative cases, where it is needed.
+    #[serde(default)]
+    pub hop: Option<At<Hop>>,
+    /// Why; for negative cases, where it is needed.
+    #[serde(default)]
+    pub cause: Option<At<Cause>>,
+    /// Whether the target's name resolves in the client's pod.
+    #[serde(default)]
+    pub resolves: Option<At<bool>>,
+    /// Exactly the rows that the client prints, every value as text.
+    #[serde(default)]
+    pub rows: Option<At<Vec<Vec<At<String>>>>>,
+    /// The proxies that the session passes, in order, and what each logs.
+    #[serde(default)]
+    pub path: Vec<At<ExpectedHop>>,
+    /// The legs, and how each is protected as its receiving hop saw it.
+    #[serde(default)]
+    pub legs: Vec<At<ExpectedLeg>>,
+    /// What the database shows.
+    #[serde(default)]
+    pub database: Option<At<ExpectedDatabase>>,
+}
+
+/// What one proxy logs of the session.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ExpectedHop {
+    /// Which proxy.
+    pub hop: At<Hop>,
+    /// Value of `UPSTREAM_CLUSTER`.
+    #[serde(default)]
+    pub cluster: Option<At<String>>,
+    /// Whole value of `UPSTREAM_HOST`.
+    #[serde(default)]
+    pub upstream: Option<At<String>>,
+    /// Port of `UPSTREAM_HOST`.
+    #[serde(default)]
+    pub upstream_port: Option<u16>,
+    /// Value of `REQUESTED_SERVER_NAME`.
+    #[serde(default)]
+    pub sni: Option<At<String>>,
+}
+
+/// How a leg between two hops is protected.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct ExpectedLeg {
+    /// The sending hop.
+    pub from: At<Hop>,
+    /// The receiving hop, whose log is the evidence.
+    pub to: At<Hop>,
+    /// The protection.
+    pub encrypted: At<Protection>,
+    /// Identity of the sender: a `spiffe://` URI or a subject such as `CN=name`.
+    #[serde(default)]
+    pub peer: Option<At<String>>,
+}
+
+/// What the database shows.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExpectedDatabase {
+    /// Not one session, not one statement of this case.
+    Nothing,
+    /// A query on the server's side returns exactly these rows.
+    Rows(RowsQuery),
+}
+
+/// A query on the server's side and what it returns.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct RowsQuery {
+    /// The query.
+    pub query: At<String>,
+    /// Every row, every value as text.
+    pub equal: At<Vec<Vec<At<String>>>>,
+}
+
+impl Case {
+    /// How the client opens.
+    pub fn speaks(&self) -> Speaks {
+        self.speaks
+            .as_ref()
+            .map_or(Speaks::Mysql, |speaks| speaks.value)
+    }
+
+    /// Whether it demands a refusal.
+    pub fn is_negative(&self) -> bool {
+        self.expect.outcome.is_negative()
+    }
+
+    /// Where the client connects to. Only a bound case has it (see `Scenario::bind`): before that
+    /// the text may still hold `${NAME}`.
+    ///
+    /// # Errors
+    /// The text is not `host:port`.
+    pub fn target(&self) -> Result<Target, String> {
+        self.to.parse()
+    }
+}

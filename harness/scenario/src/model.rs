@@ -1,0 +1,203 @@
+//! What a scenario sets up.
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use crate::{At, Case, Certificate, Injection, ObjectName, Side};
+
+/// A scenario file.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Scenario {
+    /// The version of the format: `meshproof.dev/v1alpha1`.
+    #[schemars(with = "crate::schema::ApiVersion")]
+    pub api_version: At<String>,
+    /// `Scenario`.
+    #[schemars(with = "crate::schema::Kind")]
+    pub kind: At<String>,
+    /// What it is called and what it is about.
+    pub metadata: Metadata,
+    /// Names that the rest of the file, and every manifest and patch, may use as `${NAME}`.
+    #[serde(default)]
+    pub bindings: IndexMap<At<String>, At<Binding>>,
+    /// The certificates that are made for the run.
+    pub certificates: Certificates,
+    /// The two clusters.
+    pub clusters: Clusters,
+    /// The database that the sessions go to.
+    pub database: Database,
+    /// The cases, in the order of the file.
+    pub cases: At<Vec<At<Case>>>,
+}
+
+/// What a scenario is called and what it is about.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Metadata {
+    /// Lower-case letters, digits and hyphens, at most 63.
+    pub name: At<String>,
+    /// One sentence for readers of reports.
+    #[serde(default)]
+    pub description: Option<At<String>>,
+    /// Words to select scenarios by.
+    #[serde(default)]
+    pub labels: Vec<At<String>>,
+}
+
+/// The value of a binding.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Binding {
+    /// Text, which may use other bindings.
+    Literal(String),
+    /// Something to be looked up in a cluster.
+    LoadBalancer(LoadBalancer),
+}
+
+/// The first address in `status.loadBalancer.ingress` of a Service.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct LoadBalancer {
+    /// The cluster that has the Service.
+    pub cluster: Side,
+    /// The Service.
+    pub service: At<ObjectName>,
+}
+
+/// The certificates that are made for a run: root, intermediate, application, client.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Certificates {
+    /// The DNS name of the application's and the client's certificate.
+    pub dns_name: At<String>,
+}
+
+/// The two clusters.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Clusters {
+    /// The cluster that the SQL comes from.
+    pub client: Cluster,
+    /// The cluster that the database runs in.
+    pub server: Cluster,
+}
+
+/// What is set up in one cluster.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Cluster {
+    /// Istio's mesh configuration, a path relative to this file.
+    pub mesh_config: At<String>,
+    /// Namespaces and whether their pods get sidecars.
+    #[serde(default)]
+    pub namespaces: IndexMap<At<String>, Namespace>,
+    /// Secrets made from the certificates of the run, by `namespace/name`.
+    #[serde(default)]
+    pub secrets: IndexMap<At<ObjectName>, Secret>,
+    /// Changes to Services that exist already; undone after the run.
+    #[serde(default)]
+    pub patches: Vec<Patch>,
+    /// Manifests to apply, in this order; paths relative to this file.
+    #[serde(default)]
+    pub manifests: Vec<At<String>>,
+    /// Pods that clients run in.
+    #[serde(default)]
+    pub pods: IndexMap<At<String>, Pod>,
+}
+
+/// A namespace.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Namespace {
+    /// Whether its pods get a sidecar.
+    pub injection: Injection,
+}
+
+/// A Secret with `tls.key`, `tls.crt` and `ca.crt`.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Secret {
+    /// Which certificate it holds.
+    pub certificate: Certificate,
+}
+
+/// A JSON patch (RFC 6902) of a Service.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Patch {
+    /// The Service.
+    pub service: At<ObjectName>,
+    /// The file with the patch, a path relative to this file.
+    pub json: At<String>,
+}
+
+/// A pod that clients run in.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Pod {
+    /// Its namespace, one of those declared.
+    pub namespace: At<String>,
+    /// The image with the client program.
+    pub image: At<String>,
+    /// Environment of its container.
+    #[serde(default)]
+    pub env: IndexMap<At<String>, At<String>>,
+}
+
+/// The database that the sessions go to.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Database {
+    /// The cluster it runs in.
+    pub cluster: Side,
+    /// The Deployment.
+    pub workload: At<ObjectName>,
+    /// The port that mysqld listens on.
+    pub port: u16,
+    /// The user that clients and the harness log in as.
+    pub user: At<String>,
+    /// Where the password is.
+    pub password: Password,
+}
+
+/// Where the database's password is: a Secret in the database's cluster, made by a manifest.
+///
+/// The harness copies it as a Secret of the same name into each namespace with client pods, and
+/// client containers get it as `MYSQL_PWD` by reference. It never stands in a command line.
+#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
+pub struct Password {
+    /// The Secret.
+    pub secret: At<ObjectName>,
+    /// The key within it.
+    pub key: At<String>,
+}
+
+impl Clusters {
+    /// The cluster of a side.
+    pub const fn get(&self, side: Side) -> &Cluster {
+        match side {
+            Side::Client => &self.client,
+            Side::Server => &self.server,
+        }
+    }
+
+    /// Both, the client's first.
+    pub fn iter(&self) -> impl Iterator<Item = (Side, &Cluster)> {
+        [(Side::Client, &self.client), (Side::Server, &self.server)].into_iter()
+    }
+}
+
+impl Scenario {
+    /// The pod of that name and the cluster it runs in.
+    pub fn pod(&self, name: &str) -> Option<(Side, &Pod)> {
+        self.clusters
+            .iter()
+            .find_map(|(side, cluster)| cluster.pods.get(name).map(|pod| (side, pod)))
+    }
+
+    /// The case of that name.
+    pub fn case(&self, name: &str) -> Option<&At<Case>> {
+        self.cases.iter().find(|case| *case.name == name)
+    }
+}

@@ -1,0 +1,184 @@
+//! The fixed words of the format. Those of verdicts are spelt as in the run record.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Declares an enum of fixed words with their spelling.
+macro_rules! words {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $word:literal,)* }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Deserialize, JsonSchema)]
+        pub enum $name {
+            $($(#[$vdoc])* #[serde(rename = $word)] $variant,)*
+        }
+
+        impl $name {
+            /// Every word, in order.
+            pub const ALL: &[Self] = &[$(Self::$variant,)*];
+
+            /// The word as written in the file.
+            pub const fn as_str(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $word,)*
+                }
+            }
+        }
+
+        impl std::fmt::Display for $name {
+            fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str(self.as_str())
+            }
+        }
+    };
+}
+
+words! {
+    /// One of the two clusters.
+    Side {
+        /// The cluster that the SQL comes from.
+        Client = "client",
+        /// The cluster that the database runs in.
+        Server = "server",
+    }
+}
+
+words! {
+    /// Whether new pods of a namespace get a sidecar.
+    Injection {
+        /// Label `istio-injection: enabled`.
+        Enabled = "enabled",
+        /// No injection label.
+        Disabled = "disabled",
+    }
+}
+
+words! {
+    /// Which certificate of the run a Secret holds.
+    Certificate {
+        /// The client's leaf: subject `CN=<dnsName>`, extended key usage clientAuth.
+        Client = "client",
+        /// The application's leaf for the ingress gateway: DNS name `<dnsName>`, serverAuth.
+        Application = "application",
+    }
+}
+
+words! {
+    /// How the client opens the connection.
+    Speaks {
+        /// A MySQL client: waits for the server's greeting.
+        Mysql = "mysql",
+        /// Speaks first, a few bytes that are no TLS.
+        Plaintext = "plaintext",
+    }
+}
+
+words! {
+    /// How a session must end.
+    Outcome {
+        /// The client gets through to the database.
+        Connected = "connected",
+        /// Somebody on the path ends the connection.
+        Refused = "refused",
+        /// Nobody answers.
+        Unreachable = "unreachable",
+    }
+}
+
+impl Outcome {
+    /// Whether a case with this outcome is a negative one.
+    pub const fn is_negative(self) -> bool {
+        !matches!(self, Self::Connected)
+    }
+}
+
+words! {
+    /// A place on the way from client to database, in the order of the way.
+    Hop {
+        /// The client program itself, before anything leaves the pod.
+        Client = "client",
+        /// The sidecar in the client's pod.
+        ClientSidecar = "client-sidecar",
+        /// The egress gateway of the client cluster.
+        Egress = "egress",
+        /// The network between: no proxy answers.
+        Network = "network",
+        /// The ingress gateway of the server cluster.
+        Ingress = "ingress",
+        /// The sidecar in the database's pod.
+        ServerSidecar = "server-sidecar",
+        /// The database server.
+        Mysqld = "mysqld",
+    }
+}
+
+impl Hop {
+    /// Whether an Envoy with an access log stands there.
+    pub const fn is_proxy(self) -> bool {
+        matches!(
+            self,
+            Self::ClientSidecar | Self::Egress | Self::Ingress | Self::ServerSidecar
+        )
+    }
+}
+
+words! {
+    /// Why a session must end.
+    Cause {
+        /// The client showed no certificate.
+        NoClientCertificate = "no-client-certificate",
+        /// A certificate of an authority that the other side does not trust.
+        UnknownCa = "unknown-ca",
+        /// A certificate after its time.
+        Expired = "expired",
+        /// A certificate before its time.
+        NotYetValid = "not-yet-valid",
+        /// A revoked certificate.
+        Revoked = "revoked",
+        /// A certificate whose extended key usage does not fit.
+        WrongPurpose = "wrong-purpose",
+        /// A certificate for another name.
+        SanMismatch = "san-mismatch",
+        /// A server name that no filter chain has.
+        SniMismatch = "sni-mismatch",
+        /// Something that is no TLS arrived where TLS is spoken.
+        NotTls = "not-tls",
+        /// TLS arrived where plaintext is spoken.
+        TlsToPlaintext = "tls-to-plaintext",
+        /// No TLS version in common.
+        ProtocolVersion = "protocol-version",
+        /// No route leads on.
+        NoRoute = "no-route",
+        /// Nobody listens at the port.
+        NoListener = "no-listener",
+        /// The cluster has no endpoint.
+        NoEndpoint = "no-endpoint",
+        /// The connection was refused.
+        Refused = "refused",
+        /// The packets were dropped without an answer.
+        Dropped = "dropped",
+        /// The name does not resolve.
+        Dns = "dns",
+        /// The proxy's certificate or key is missing.
+        SecretMissing = "secret-missing",
+        /// An authorization policy denied it.
+        PolicyDenied = "policy-denied",
+        /// The database is down.
+        ServerDown = "server-down",
+        /// The database rejected user or password.
+        AuthDenied = "auth-denied",
+        /// The database that was asked for does not exist.
+        UnknownDatabase = "unknown-database",
+    }
+}
+
+words! {
+    /// How a leg between two hops must be protected.
+    Protection {
+        /// TLS 1.2 or later, and the sender showed a certificate.
+        Mutual = "mutual",
+        /// TLS 1.2 or later, only the receiver showed one.
+        ServerOnly = "server-only",
+        /// Plaintext.
+        None = "none",
+    }
+}
