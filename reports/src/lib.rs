@@ -1,1 +1,21 @@
-//! meshproof-reports.
+//! From a run record to what people and CI read: `run.json`, `junit.xml`, and the final table.
+//!
+//! This crate knows nothing but [`meshproof_record`]. Every report can be made again from a
+//! `run.json` alone.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod folder;
+mod junit;
+mod table;
+#[cfg(test)]
+mod testing;
+mod text;
+mod totals;
+mod words;
+
+pub use folder::{WriteError, Written, write_run};
+pub use junit::{JunitError, junit};
+pub use table::{TableOptions, table};
+pub use text::{one_line, printable};
+pub use totals::Totals;
