@@ -1,1 +1,38 @@
-//! meshproof-cluster.
+//! What the harness does to a cluster, in the verbs of the Kubernetes API.
+//!
+//! Everything goes through one [`kube::Client`]. Whether it speaks to kind, to a cloud, or in memory to
+//! the embedded clusters is not visible here: [`Facts`] says what a provider can and cannot do, and
+//! nothing above this crate asks for more. Waits are watches with a deadline, and a missed deadline
+//! says what was waited for and what the cluster showed meanwhile.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod access;
+mod activation;
+mod apply;
+mod container_state;
+mod error;
+mod exec;
+mod kinds;
+mod logs;
+mod manifest;
+mod owned;
+mod pods;
+mod port_forward;
+mod secret;
+mod service;
+mod watch;
+
+pub use access::{ActiveEvidence, ClusterAccess, Facts, GatewayFacts, PodRef, Side};
+pub use activation::Activation;
+pub use apply::{Applied, FIELD_MANAGER};
+pub use container_state::Trouble;
+pub use error::{Error, Result};
+pub use exec::{Command, Output, Running};
+pub use logs::{LogFollower, LogLine, LogWait, Mark};
+pub use manifest::{Manifest, Origin};
+pub use owned::RUN_LABEL;
+pub use pods::{ClientPod, EnvSource};
+pub use port_forward::Forward;
+
+/// The client that all verbs go through, re-exported so that providers build against one version.
+pub use kube;

@@ -1,0 +1,230 @@
+//! Running a command in a pod: its input, its output, how it ended, or that it was stopped.
+
+use std::future::Future;
+use std::time::{Duration, Instant};
+
+use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
+use kube::api::{AttachParams, AttachedProcess};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::sync::watch;
+
+use crate::access::{ClusterAccess, PodRef};
+use crate::error::{Error, Result};
+
+/// A command for a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Command {
+    /// The pod.
+    pub pod: PodRef,
+    /// The container.
+    pub container: String,
+    /// Program and arguments; no secret belongs here, everybody on the node can read it.
+    pub argv: Vec<String>,
+    /// What it reads on standard input, then end of file.
+    pub stdin: Vec<u8>,
+}
+
+/// How a command ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Output {
+    /// Exit code; `None` when it was stopped.
+    pub exit: Option<i32>,
+    /// Standard output.
+    pub stdout: Vec<u8>,
+    /// Standard error.
+    pub stderr: Vec<u8>,
+    /// From the request to the end.
+    pub elapsed: Duration,
+    /// Why it was stopped before it ended by itself.
+    pub stopped: Option<String>,
+}
+
+impl Output {
+    /// Standard output as text.
+    pub fn stdout_text(&self) -> String {
+        String::from_utf8_lossy(&self.stdout).into_owned()
+    }
+
+    /// Standard error as text.
+    pub fn stderr_text(&self) -> String {
+        String::from_utf8_lossy(&self.stderr).into_owned()
+    }
+}
+
+/// A command under way. Dropping it closes its streams, by which the embedded node kills it; a
+/// kubelet leaves a process alone that neither reads nor writes, so on real clusters a stopped
+/// command is one that has a timeout of its own.
+pub struct Running {
+    process: AttachedProcess,
+    stdin: Vec<u8>,
+    started: Instant,
+    doing: String,
+    cluster: String,
+    heard: watch::Sender<bool>,
+}
+
+impl ClusterAccess {
+    /// Starts a command.
+    ///
+    /// # Errors
+    /// The API server or the kubelet refuses; a program that does not exist shows in
+    /// [`Running::finish`].
+    pub async fn exec(&self, command: &Command) -> Result<Running> {
+        let doing = format!(
+            "run {:?} in {} of pod {}",
+            command.argv, command.container, command.pod
+        );
+        let parameters = AttachParams::default()
+            .container(&command.container)
+            .stdin(!command.stdin.is_empty())
+            .stdout(true)
+            .stderr(true);
+        let started = Instant::now();
+        let process = self
+            .namespaced::<Pod>(&command.pod.namespace)
+            .exec(&command.pod.name, &command.argv, &parameters)
+            .await
+            .map_err(|error| self.api_error(&doing, error))?;
+        Ok(Running {
+            process,
+            stdin: command.stdin.clone(),
+            started,
+            doing,
+            cluster: self.side.to_string(),
+            heard: watch::Sender::new(false),
+        })
+    }
+
+    /// Runs a command to its end.
+    pub async fn run(&self, command: &Command) -> Result<Output> {
+        self.exec(command).await?.finish().await
+    }
+}
+
+impl Running {
+    /// Becomes `true` with the command's first byte of output.
+    pub fn heard(&self) -> watch::Receiver<bool> {
+        self.heard.subscribe()
+    }
+
+    /// Waits for the command's end.
+    pub async fn finish(self) -> Result<Output> {
+        self.finish_or_stop(std::future::pending()).await
+    }
+
+    /// Waits for the command's end, or stops it when `stop` returns a reason.
+    ///
+    /// # Errors
+    /// The stream breaks before a status came.
+    pub async fn finish_or_stop(mut self, stop: impl Future<Output = String>) -> Result<Output> {
+        let mut output = Output::default();
+        let (Some(status), Some(stdout), Some(stderr)) = (
+            self.process.take_status(),
+            self.process.stdout(),
+            self.process.stderr(),
+        ) else {
+            return Err(self.broken("the streams of this command were already taken"));
+        };
+        let input = std::mem::take(&mut self.stdin);
+        let stdin = self.process.stdin();
+        let work = async {
+            let feed = async {
+                if let Some(mut stdin) = stdin {
+                    // A command that ends without reading all of it is not an error of ours.
+                    if stdin.write_all(&input).await.is_ok() {
+                        let _ = stdin.shutdown().await;
+                    }
+                }
+            };
+            let (out, err, (), status) = tokio::join!(
+                drain(stdout, &mut output.stdout, &self.heard),
+                drain(stderr, &mut output.stderr, &self.heard),
+                feed,
+                status
+            );
+            (out.and(err), status)
+        };
+        let ended = tokio::select! {
+            ended = work => Ok(ended),
+            reason = stop => Err(reason),
+        };
+        output.elapsed = self.started.elapsed();
+        match ended {
+            Err(reason) => {
+                self.process.abort();
+                output.stopped = Some(reason);
+                Ok(output)
+            }
+            Ok((Err(error), _)) => Err(self.broken(&error.to_string())),
+            Ok((Ok(()), None)) => Err(self.broken("the stream ended without an exit status")),
+            Ok((Ok(()), Some(status))) => {
+                output.exit = Some(exit_code(&status).ok_or_else(|| self.broken(&words(&status)))?);
+                Ok(output)
+            }
+        }
+    }
+
+    fn broken(&self, why: &str) -> Error {
+        Error::Stream {
+            cluster: self.cluster.clone(),
+            doing: self.doing.clone(),
+            why: why.to_owned(),
+        }
+    }
+}
+
+async fn drain(
+    mut from: impl AsyncRead + Unpin,
+    to: &mut Vec<u8>,
+    heard: &watch::Sender<bool>,
+) -> std::io::Result<()> {
+    while from.read_buf(to).await? > 0 {
+        heard.send_if_modified(|heard| !std::mem::replace(heard, true));
+    }
+    Ok(())
+}
+
+/// The exit code in the status of a remote command: success is 0, else a cause `ExitCode` has it.
+/// A status without one means that the command did not run.
+fn exit_code(status: &Status) -> Option<i32> {
+    if status.status.as_deref() == Some("Success") {
+        return Some(0);
+    }
+    let causes = status.details.as_ref()?.causes.as_ref()?;
+    let cause = causes
+        .iter()
+        .find(|cause| cause.reason.as_deref() == Some("ExitCode"))?;
+    cause.message.as_ref()?.parse().ok()
+}
+
+fn words(status: &Status) -> String {
+    status
+        .message
+        .clone()
+        .or_else(|| status.reason.clone())
+        .unwrap_or_else(|| "it failed without a reason".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn reads_the_exit_code_as_the_kubelet_writes_it() {
+        let failed: Status = serde_json::from_value(json!({
+            "status": "Failure", "reason": "NonZeroExitCode", "message": "command terminated with exit code 7",
+            "details": {"causes": [{"reason": "ExitCode", "message": "7"}]},
+        }))
+        .unwrap();
+        assert_eq!(exit_code(&failed), Some(7));
+        let success: Status = serde_json::from_value(json!({"status": "Success"})).unwrap();
+        assert_eq!(exit_code(&success), Some(0));
+        let absent: Status = serde_json::from_value(
+            json!({"status": "Failure", "reason": "InternalError", "message": "no such file"}),
+        )
+        .unwrap();
+        assert_eq!(exit_code(&absent), None);
+    }
+}

@@ -1,0 +1,125 @@
+//! What this run made and changed in a cluster, to take it back.
+
+use std::sync::{Mutex, PoisonError};
+
+use json_patch::Patch as JsonPatch;
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::core::ApiResource;
+use kube::{Api, Client};
+use serde_json::Value;
+
+use crate::access::ClusterAccess;
+use crate::error::{Error, chain};
+
+/// The label that everything made by a run carries; its value is the run's id.
+pub const RUN_LABEL: &str = "meshproof.dev/run";
+
+/// One thing to take back.
+#[derive(Clone, Debug)]
+pub(crate) enum Undo {
+    /// An object that did not exist before.
+    Delete {
+        resource: ApiResource,
+        namespace: Option<String>,
+        name: String,
+    },
+    /// An object that existed and was patched.
+    Restore {
+        resource: ApiResource,
+        namespace: Option<String>,
+        name: String,
+        patch: JsonPatch,
+    },
+}
+
+/// The list of things to take back, in the order in which they were done.
+#[derive(Debug)]
+pub(crate) struct Owned {
+    run_id: String,
+    undo: Mutex<Vec<Undo>>,
+}
+
+impl Owned {
+    pub(crate) fn new(run_id: String) -> Self {
+        Self {
+            run_id,
+            undo: Mutex::new(Vec::new()),
+        }
+    }
+
+    pub(crate) fn run_id(&self) -> &str {
+        &self.run_id
+    }
+
+    pub(crate) fn remember(&self, undo: Undo) {
+        self.undo
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(undo);
+    }
+
+    fn take(&self) -> Vec<Undo> {
+        std::mem::take(&mut *self.undo.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl ClusterAccess {
+    /// Takes back everything this access made and changed, newest first, and returns what could not
+    /// be taken back. Does nothing on clusters that vanish with the run.
+    pub async fn tear_down(&self) -> Vec<Error> {
+        let mut errors = Vec::new();
+        for undo in self.owned.take().into_iter().rev() {
+            if self.facts.ephemeral {
+                continue;
+            }
+            if let Err(error) = self.undo(&undo).await {
+                errors.push(error);
+            }
+        }
+        errors
+    }
+
+    async fn undo(&self, undo: &Undo) -> Result<(), Error> {
+        match undo {
+            Undo::Delete {
+                resource,
+                namespace,
+                name,
+            } => {
+                let api = dynamic(self.client.clone(), resource, namespace.as_deref());
+                let doing = format!("delete {} {name}", resource.kind);
+                self.found(&doing, api.delete(name, &DeleteParams::background()).await)
+                    .map(drop)
+            }
+            Undo::Restore {
+                resource,
+                namespace,
+                name,
+                patch,
+            } => {
+                let api = dynamic(self.client.clone(), resource, namespace.as_deref());
+                let doing = format!("restore {} {name}", resource.kind);
+                api.patch(
+                    name,
+                    &PatchParams::default(),
+                    &Patch::<Value>::Json(patch.clone()),
+                )
+                .await
+                .map(drop)
+                .map_err(|error| self.failed(doing, chain(&error)))
+            }
+        }
+    }
+}
+
+/// The API of a kind that is known only at run time.
+pub(crate) fn dynamic(
+    client: Client,
+    resource: &ApiResource,
+    namespace: Option<&str>,
+) -> Api<DynamicObject> {
+    match namespace {
+        Some(namespace) => Api::namespaced_with(client, namespace, resource),
+        None => Api::all_with(client, resource),
+    }
+}

@@ -1,0 +1,453 @@
+//! Pods: making client pods, waiting for readiness, and saying why it does not come.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use futures::StreamExt;
+use k8s_openapi::api::apps::v1::Deployment;
+use k8s_openapi::api::core::v1::{Event, Pod};
+use kube::ResourceExt;
+use kube::api::{ListParams, LogParams, Patch};
+use kube::core::ApiResource;
+use kube::runtime::{WatchStreamExt, watcher};
+use serde_json::{Value, json};
+
+use crate::access::{ClusterAccess, PodRef};
+use crate::apply::parameters;
+use crate::container_state::{self, Trouble};
+use crate::error::{Error, Result, chain};
+use crate::owned::{RUN_LABEL, Undo};
+use crate::watch::is_final;
+
+/// How many last lines of a crashed container are shown.
+const LAST_LINES: i64 = 20;
+/// How long looking for the reason of a failure may take.
+const DIAGNOSIS: Duration = Duration::from_secs(5);
+
+/// Where a variable of a client pod comes from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EnvSource {
+    /// Written in the pod.
+    Value(String),
+    /// A key of a Secret in the pod's namespace: the value is in no manifest and no command line.
+    Secret {
+        /// Name of the Secret.
+        name: String,
+        /// Key in it.
+        key: String,
+    },
+}
+
+/// A pod with one container that waits for commands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientPod {
+    /// Namespace and name.
+    pub pod: PodRef,
+    /// Image, for example `mysql:5.6`.
+    pub image: String,
+    /// Variables.
+    pub env: BTreeMap<String, EnvSource>,
+}
+
+impl ClientPod {
+    /// The container's name.
+    pub const CONTAINER: &'static str = "client";
+
+    fn manifest(&self, run_id: &str) -> Value {
+        let env: Vec<Value> = self
+            .env
+            .iter()
+            .map(|(name, source)| env_entry(name, source))
+            .collect();
+        json!({
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {
+                "name": self.pod.name,
+                "namespace": self.pod.namespace,
+                // `run` is what `kubectl run` sets, so that what selects those pods selects these.
+                "labels": {"run": self.pod.name, RUN_LABEL: run_id},
+            },
+            "spec": {
+                "restartPolicy": "Never",
+                "terminationGracePeriodSeconds": 0,
+                "containers": [{
+                    "name": Self::CONTAINER,
+                    "image": self.image,
+                    "command": ["sleep", "infinity"],
+                    "env": env,
+                }],
+            },
+        })
+    }
+}
+
+fn env_entry(name: &str, source: &EnvSource) -> Value {
+    match source {
+        EnvSource::Value(value) => json!({"name": name, "value": value}),
+        EnvSource::Secret { name: secret, key } => {
+            json!({"name": name, "valueFrom": {"secretKeyRef": {"name": secret, "key": key}}})
+        }
+    }
+}
+
+impl ClusterAccess {
+    /// Creates a client pod. A pod of that name that is there already is an error: it is not ours.
+    pub async fn create_client_pod(&self, pod: &ClientPod) -> Result<()> {
+        let api = self.namespaced::<Pod>(&pod.pod.namespace);
+        let doing = format!("create Pod {}", pod.pod);
+        if !self.facts.ephemeral
+            && self
+                .found(&doing, api.get_metadata(&pod.pod.name).await)?
+                .is_some()
+        {
+            return Err(self.failed(
+                doing,
+                "a pod of this name exists already; remove it or choose another name",
+            ));
+        }
+        api.patch(
+            &pod.pod.name,
+            &parameters(),
+            &Patch::Apply(pod.manifest(self.run_id())),
+        )
+        .await
+        .map_err(|error| self.api_error(doing, error))?;
+        self.owned.remember(Undo::Delete {
+            resource: ApiResource::erase::<Pod>(&()),
+            namespace: Some(pod.pod.namespace.clone()),
+            name: pod.pod.name.clone(),
+        });
+        Ok(())
+    }
+
+    /// Waits until a pod is ready.
+    ///
+    /// # Errors
+    /// At once when a container cannot become ready (unknown image, crash), with its last lines; at
+    /// the deadline with the pod's state and events.
+    pub async fn wait_pod_ready(&self, pod: &PodRef) -> Result<()> {
+        let what = format!("pod {pod} to be ready");
+        let within = self.facts.ready_within;
+        let waited = self
+            .watch_until(
+                self.namespaced::<Pod>(&pod.namespace),
+                &pod.name,
+                &what,
+                within,
+                |found| Ok(found.and_then(|found| self.settled(found))),
+                |found| {
+                    found.map_or_else(
+                        || "there is no such pod".to_owned(),
+                        container_state::describe,
+                    )
+                },
+            )
+            .await;
+        match waited {
+            Ok(Ok(())) => Ok(()),
+            Ok(Err(trouble)) => Err(self.failed(what, self.diagnose(pod, &trouble).await)),
+            Err(Error::Deadline { found, .. }) => Err(self.deadline(
+                &what,
+                within,
+                format!("{found}{}", self.event_words(pod).await),
+            )),
+            Err(error) => Err(error),
+        }
+    }
+
+    fn settled(&self, pod: &Pod) -> Option<Result<(), Trouble>> {
+        if container_state::is_ready(pod) {
+            return Some(Ok(()));
+        }
+        container_state::trouble(pod, self.facts.ephemeral).map(Err)
+    }
+
+    /// Waits until a Deployment has its replicas available, and returns its ready pods.
+    ///
+    /// # Errors
+    /// As [`Self::wait_pod_ready`], for any of its pods.
+    pub async fn wait_deployment(&self, namespace: &str, name: &str) -> Result<Vec<PodRef>> {
+        let what = format!("Deployment {namespace}/{name} to be available");
+        let api = self.namespaced::<Deployment>(namespace);
+        let selector = api
+            .get(name)
+            .await
+            .map(|found| match_labels(&found))
+            .map_err(|error| {
+                self.api_error(format!("read Deployment {namespace}/{name}"), error)
+            })?;
+        let available = self.watch_until(
+            api,
+            name,
+            &what,
+            self.facts.ready_within,
+            |found| Ok(found.filter(|found| is_available(found)).map(|_| ())),
+            |found| {
+                found.map_or_else(
+                    || "there is no such Deployment".to_owned(),
+                    |_| "not available".to_owned(),
+                )
+            },
+        );
+        tokio::select! {
+            result = available => match result {
+                Ok(()) => self.ready_pods(namespace, &selector).await,
+                Err(Error::Deadline { waited, .. }) => Err(self.deadline(&what, waited, self.pods_words(namespace, &selector).await)),
+                Err(error) => Err(error),
+            },
+            error = self.first_trouble(namespace, &selector, &what) => Err(error),
+        }
+    }
+
+    /// Waits until at least one pod that matches `selector` is ready, and returns all that are.
+    pub async fn wait_ready_pods(&self, namespace: &str, selector: &str) -> Result<Vec<PodRef>> {
+        let what = format!("a ready pod with label {selector} in namespace {namespace}");
+        let watching = async {
+            let api = self.namespaced::<Pod>(namespace);
+            let config = watcher::Config::default().labels(selector);
+            let mut changes = std::pin::pin!(watcher::watcher(api, config).default_backoff());
+            while let Some(change) = changes.next().await {
+                match change {
+                    Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) => {
+                        match self.settled(&pod) {
+                            Some(Ok(())) => return Ok(()),
+                            Some(Err(trouble)) => {
+                                let pod = PodRef::new(namespace, pod.name_any());
+                                return Err(self.failed(
+                                    format!("pod {pod}"),
+                                    self.diagnose(&pod, &trouble).await,
+                                ));
+                            }
+                            None => {}
+                        }
+                    }
+                    Err(error) if is_final(&error) => {
+                        return Err(self.failed(what.as_str(), chain(&error)));
+                    }
+                    Ok(_) | Err(_) => {}
+                }
+            }
+            Err(self.failed(what.as_str(), "the watch ended"))
+        };
+        match tokio::time::timeout(self.facts.ready_within, watching).await {
+            Ok(result) => result?,
+            Err(_) => {
+                let found = self.pods_words(namespace, selector).await;
+                return Err(self.deadline(&what, self.facts.ready_within, found));
+            }
+        }
+        self.ready_pods(namespace, selector).await
+    }
+
+    /// Ready pods that match a label selector, by name.
+    pub async fn ready_pods(&self, namespace: &str, selector: &str) -> Result<Vec<PodRef>> {
+        let pods = self.list_pods(namespace, selector).await?;
+        let mut ready: Vec<_> = pods
+            .iter()
+            .filter(|pod| container_state::is_ready(pod))
+            .map(|pod| PodRef::new(namespace, pod.name_any()))
+            .collect();
+        ready.sort();
+        Ok(ready)
+    }
+
+    /// IP address of a pod.
+    pub async fn pod_ip(&self, pod: &PodRef) -> Result<Option<String>> {
+        let found = self.get_pod(pod).await?;
+        Ok(found.status.and_then(|status| status.pod_ip))
+    }
+
+    pub(crate) async fn get_pod(&self, pod: &PodRef) -> Result<Pod> {
+        self.namespaced::<Pod>(&pod.namespace)
+            .get(&pod.name)
+            .await
+            .map_err(|error| self.api_error(format!("read Pod {pod}"), error))
+    }
+
+    async fn list_pods(&self, namespace: &str, selector: &str) -> Result<Vec<Pod>> {
+        self.namespaced::<Pod>(namespace)
+            .list(&ListParams::default().labels(selector))
+            .await
+            .map(|list| list.items)
+            .map_err(|error| {
+                self.api_error(
+                    format!("list pods with label {selector} in {namespace}"),
+                    error,
+                )
+            })
+    }
+
+    /// Never returns while no pod of the selector is in trouble.
+    async fn first_trouble(&self, namespace: &str, selector: &str, what: &str) -> Error {
+        let config = watcher::Config::default().labels(selector);
+        let changes = watcher::watcher(self.namespaced::<Pod>(namespace), config).default_backoff();
+        let mut changes = std::pin::pin!(changes);
+        while let Some(change) = changes.next().await {
+            let Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) = change else {
+                continue;
+            };
+            if let Some(trouble) = container_state::trouble(&pod, self.facts.ephemeral) {
+                let pod = PodRef::new(namespace, pod.name_any());
+                return self.failed(
+                    what,
+                    format!("pod {pod}: {}", self.diagnose(&pod, &trouble).await),
+                );
+            }
+        }
+        std::future::pending().await
+    }
+
+    async fn pods_words(&self, namespace: &str, selector: &str) -> String {
+        match self.list_pods(namespace, selector).await {
+            Ok(pods) if pods.is_empty() => format!("there is no pod with label {selector}"),
+            Ok(pods) => {
+                let mut words = Vec::new();
+                for pod in &pods {
+                    let name = PodRef::new(namespace, pod.name_any());
+                    words.push(format!(
+                        "pod {name}: {}{}",
+                        container_state::describe(pod),
+                        self.event_words(&name).await
+                    ));
+                }
+                words.join("; ")
+            }
+            Err(error) => error.to_string(),
+        }
+    }
+
+    /// The reason of a failure with the container's last lines where it ran, and the pod's warnings.
+    async fn diagnose(&self, pod: &PodRef, trouble: &Trouble) -> String {
+        let mut words = format!("container {}: {}", trouble.container, trouble.reason);
+        if !trouble.message.trim().is_empty() {
+            words.push_str(": ");
+            words.push_str(trouble.message.trim());
+        }
+        if trouble.crashed {
+            words.push_str(&self.last_lines(pod, &trouble.container).await);
+        }
+        words.push_str(&self.event_words(pod).await);
+        words
+    }
+
+    async fn last_lines(&self, pod: &PodRef, container: &str) -> String {
+        let parameters = |previous| LogParams {
+            container: Some(container.to_owned()),
+            tail_lines: Some(LAST_LINES),
+            previous,
+            ..LogParams::default()
+        };
+        let api = self.namespaced::<Pod>(&pod.namespace);
+        let reading = async {
+            match api.logs(&pod.name, &parameters(true)).await {
+                Ok(text) if !text.trim().is_empty() => Ok(text),
+                _ => api.logs(&pod.name, &parameters(false)).await,
+            }
+        };
+        match tokio::time::timeout(DIAGNOSIS, reading).await {
+            Ok(Ok(text)) if text.trim().is_empty() => "; it printed nothing".to_owned(),
+            Ok(Ok(text)) => format!("; its last lines:\n{}", text.trim_end()),
+            Ok(Err(error)) => format!("; its last lines cannot be read: {}", chain(&error)),
+            Err(_) => "; its last lines did not come".to_owned(),
+        }
+    }
+
+    /// The pod's warnings, each once, in order.
+    async fn event_words(&self, pod: &PodRef) -> String {
+        let selector = format!("involvedObject.kind=Pod,involvedObject.name={}", pod.name);
+        let parameters = ListParams::default().fields(&selector);
+        let api = self.namespaced::<Event>(&pod.namespace);
+        let Ok(Ok(events)) = tokio::time::timeout(DIAGNOSIS, api.list(&parameters)).await else {
+            return "; its events cannot be read".to_owned();
+        };
+        let mut words = Vec::new();
+        for event in events
+            .items
+            .iter()
+            .filter(|event| event.type_.as_deref() == Some("Warning"))
+        {
+            let text = format!(
+                "{}: {}",
+                event.reason.as_deref().unwrap_or_default(),
+                event.message.as_deref().unwrap_or_default()
+            );
+            if !words.contains(&text) {
+                words.push(text);
+            }
+        }
+        if words.is_empty() {
+            String::new()
+        } else {
+            format!("; events: {}", words.join("; "))
+        }
+    }
+}
+
+fn match_labels(deployment: &Deployment) -> String {
+    let labels = deployment
+        .spec
+        .selector
+        .match_labels
+        .clone()
+        .unwrap_or_default();
+    labels
+        .iter()
+        .map(|(key, value)| format!("{key}={value}"))
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+fn is_available(deployment: &Deployment) -> bool {
+    let wanted = deployment.spec.replicas.unwrap_or(1);
+    let Some(status) = deployment.status.as_ref() else {
+        return false;
+    };
+    status.observed_generation >= deployment.metadata.generation
+        && status.updated_replicas.unwrap_or(0) >= wanted
+        && status.available_replicas.unwrap_or(0) >= wanted
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_password_reaches_the_pod_by_reference() {
+        let pod = ClientPod {
+            pod: PodRef::new("default", "mysql-client-1"),
+            image: "mysql:5.6".to_owned(),
+            env: BTreeMap::from([
+                (
+                    "MYSQL_PWD".to_owned(),
+                    EnvSource::Secret {
+                        name: "pw".to_owned(),
+                        key: "password".to_owned(),
+                    },
+                ),
+                ("SERVICE_URL".to_owned(), EnvSource::Value("h".to_owned())),
+            ]),
+        };
+        let manifest = pod.manifest("r1");
+        assert_eq!(
+            manifest["spec"]["containers"][0]["env"][0]["valueFrom"]["secretKeyRef"]["name"],
+            "pw"
+        );
+        assert_eq!(manifest["metadata"]["labels"]["run"], "mysql-client-1");
+        serde_json::from_value::<Pod>(manifest).unwrap();
+    }
+
+    #[test]
+    fn available_means_of_this_generation() {
+        let deployment = |observed: i64| -> Deployment {
+            serde_json::from_value(json!({
+                "apiVersion": "apps/v1", "kind": "Deployment", "metadata": {"generation": 2},
+                "spec": {"selector": {"matchLabels": {"app": "mysql"}}, "template": {}},
+                "status": {"observedGeneration": observed, "updatedReplicas": 1, "availableReplicas": 1},
+            }))
+            .unwrap()
+        };
+        assert!(!is_available(&deployment(1)));
+        assert!(is_available(&deployment(2)));
+    }
+}
