@@ -136,7 +136,7 @@ impl Case {
     /// the text may still hold `${NAME}`.
     ///
     /// # Errors
-    /// The text is not `host:port`.
+    /// Why the text is not `host:port`.
     pub fn target(&self) -> Result<Target, String> {
         self.to.parse()
     }

@@ -14,20 +14,38 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod at;
+mod bind;
 mod binding;
+mod bindings;
 mod case;
+mod check;
+mod diagnostic;
+mod load;
 mod model;
 mod names;
+mod order;
+mod parse;
 mod schema;
+mod suggest;
+mod template;
+mod walk;
 mod words;
+mod yaml_error;
 
 pub use at::{At, Pos};
+pub use bindings::{Bindings, ResolveError};
 pub use case::{Case, Expect, ExpectedDatabase, ExpectedHop, ExpectedLeg, RowsQuery};
+pub use diagnostic::{Diagnostic, Diagnostics, Source};
+pub use load::{Loaded, load};
 pub use model::{
     Binding, Certificates, Cluster, Clusters, Database, LoadBalancer, Metadata, Namespace,
     Password, Patch, Pod, Scenario, Secret,
 };
 pub use names::{ObjectName, Period, Target};
+pub use order::plan_order;
+pub use parse::parse;
+pub use schema::json_schema;
+pub use template::substitute;
 pub use words::{Cause, Certificate, Hop, Injection, Outcome, Protection, Side, Speaks};
 
 /// The `apiVersion` of the format that this crate reads.

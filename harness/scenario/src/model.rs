@@ -149,11 +149,11 @@ pub struct Pod {
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct Database {
     /// The cluster it runs in.
-    pub cluster: Side,
+    pub cluster: At<Side>,
     /// The Deployment.
     pub workload: At<ObjectName>,
     /// The port that mysqld listens on.
-    pub port: u16,
+    pub port: At<u16>,
     /// The user that clients and the harness log in as.
     pub user: At<String>,
     /// Where the password is.

@@ -1,0 +1,61 @@
+//! From text to a checked scenario.
+
+use serde::Deserialize;
+use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
+use serde_saphyr::{Options, budget, options};
+
+use crate::{At, Diagnostic, Diagnostics, Scenario, Source, check, yaml_error};
+
+/// Longer files are no scenarios, and parsing them would only cost memory.
+pub(crate) const LARGEST: usize = 1024 * 1024;
+
+/// How deep mappings and sequences may nest; the format itself needs eight levels.
+pub(crate) const DEEPEST: usize = 24;
+
+/// Reads a scenario and checks everything that can be known without other files and clusters.
+///
+/// # Errors
+/// Where the file has not the shape of a scenario: the first such place. Otherwise everything that
+/// is wrong with it, in the order of the file.
+pub fn parse(source: &Source) -> Result<Scenario, Diagnostics> {
+    if source.text.len() > LARGEST {
+        let size = source.text.len();
+        let message = format!("the file has {size} bytes, a scenario has at most {LARGEST}");
+        return Err(source.error(crate::Pos::default(), message).into());
+    }
+    match serde_saphyr::from_str_with_options::<Scenario>(&source.text, strict()) {
+        Ok(scenario) => Diagnostics::unless(check::scenario(&scenario, source), scenario),
+        Err(error) => Diagnostics::unless(wrong_shape(source, &error), ())
+            .and(Err(yaml_error::diagnose(source, &error).into())),
+    }
+}
+
+/// No YAML that has two readings: no merge keys, no anchors, no tags, no repeated keys, no
+/// `yes` for true.
+fn strict() -> Options {
+    options! {
+        duplicate_keys: DuplicateKeyPolicy::Error,
+        merge_keys: MergeKeyPolicy::Error,
+        strict_booleans: true,
+        reject_unsupported_tags: true,
+        reject_tagged_field_names: true,
+        with_snippet: false,
+        budget: budget! { max_depth: DEEPEST, flow_nesting_limit: DEEPEST, max_anchors: 0, max_aliases: 0 },
+    }
+}
+
+/// The start of a file of any version.
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Header {
+    api_version: At<String>,
+    kind: At<String>,
+}
+
+/// A file of another version or kind has other keys: saying so is better than naming the first one.
+fn wrong_shape(source: &Source, _: &serde_saphyr::Error) -> Vec<Diagnostic> {
+    let header = serde_saphyr::from_str_with_options::<Header>(&source.text, strict());
+    header
+        .map(|header| check::header(source, &header.api_version, &header.kind))
+        .unwrap_or_default()
+}
