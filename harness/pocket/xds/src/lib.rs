@@ -11,9 +11,13 @@
 pub mod admin;
 mod ads;
 pub mod bootstrap;
+mod conversation;
+mod discovery;
+mod encode;
+mod server;
 mod snapshot;
 mod status;
 
 pub use ads::{Ads, ServeHandle};
 pub use snapshot::{EncodeError, Snapshot, Version};
-pub use status::{AckError, ProxyKey, ProxyStatus, Rejected, ResourceType};
+pub use status::{AckError, ProxyKey, ProxyStatus, Rejected, ResourceType, Unanswered};

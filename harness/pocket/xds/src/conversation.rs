@@ -1,0 +1,180 @@
+//! One stream as a state machine: requests in, responses out, no I/O.
+//!
+//! Source: Envoy's "xDS REST and gRPC protocol" page, state-of-the-world variant: a request answers
+//! the response whose nonce it carries, an older nonce is stale, names always come in full.
+
+use std::collections::BTreeSet;
+
+use crate::{
+    discovery::{Any, DiscoveryRequest, DiscoveryResponse},
+    snapshot::Resources,
+    status::{Progress, ProxyStatus, Rejected, ResourceType, Unanswered},
+};
+
+/// What one stream of a proxy has asked for and was given.
+#[derive(Debug)]
+pub(crate) struct Conversation {
+    stream: u64,
+    nonces: u64,
+    subscriptions: [Option<Subscription>; 4],
+    unknown: BTreeSet<Unanswered>,
+}
+
+#[derive(Debug, Default)]
+struct Subscription {
+    names: BTreeSet<String>,
+    /// The proxy asked for something that a change of the snapshot would not bring.
+    owed: bool,
+    sent: Option<Sent>,
+}
+
+#[derive(Debug)]
+struct Sent {
+    nonce: String,
+    version: u64,
+    answer: Answer,
+}
+
+#[derive(Debug, PartialEq)]
+enum Answer {
+    None,
+    Accepted,
+    Refused(String),
+}
+
+impl Conversation {
+    /// `stream` tells nonces of several streams apart.
+    pub(crate) fn new(stream: u64) -> Self {
+        Self { stream, nonces: 0, subscriptions: Default::default(), unknown: BTreeSet::new() }
+    }
+
+    /// Takes in one request.
+    pub(crate) fn request(&mut self, request: DiscoveryRequest) {
+        let Some(kind) = ResourceType::from_url(&request.type_url) else {
+            self.note_unknown(request);
+            return;
+        };
+        match &mut self.subscriptions[kind.index()] {
+            Some(subscription) => subscription.again(request),
+            none => {
+                let names = request.resource_names.into_iter().collect();
+                *none = Some(Subscription { names, owed: true, sent: None });
+            }
+        }
+    }
+
+    fn note_unknown(&mut self, request: DiscoveryRequest) {
+        let DiscoveryRequest { type_url, mut resource_names, .. } = request;
+        if resource_names.is_empty() {
+            resource_names.push(String::new());
+        }
+        let asked = resource_names.into_iter();
+        self.unknown.extend(asked.map(|name| Unanswered { type_url: type_url.clone(), name }));
+    }
+
+    /// The responses that are due now, in the order in which they must be sent.
+    pub(crate) fn due(&mut self, resources: &Resources) -> Vec<DiscoveryResponse> {
+        ResourceType::ALL.into_iter().filter_map(|kind| self.respond(kind, resources)).collect()
+    }
+
+    fn respond(&mut self, kind: ResourceType, resources: &Resources) -> Option<DiscoveryResponse> {
+        let version = resources.version.types[kind.index()];
+        let subscription = self.subscriptions[kind.index()].as_mut()?;
+        if version == 0 || !subscription.is_due(kind, resources) {
+            return None;
+        }
+        subscription.owed = false;
+        let found = subscription.select(kind, resources);
+        if found.is_empty() && !kind.is_wildcard() {
+            return None;
+        }
+        self.nonces += 1;
+        let nonce = format!("{}-{}", self.stream, self.nonces);
+        subscription.sent = Some(Sent { nonce: nonce.clone(), version, answer: Answer::None });
+        Some(DiscoveryResponse { version_info: version.to_string(), resources: found, type_url: kind.type_url(), nonce })
+    }
+
+    /// What is known of the proxy by now.
+    pub(crate) fn status(&self, resources: &Resources) -> ProxyStatus {
+        let mut status = ProxyStatus { connected: true, unanswered: self.unknown.iter().cloned().collect(), ..ProxyStatus::default() };
+        for kind in ResourceType::ALL {
+            let Some(subscription) = &self.subscriptions[kind.index()] else { continue };
+            status.progress[kind.index()] = subscription.progress(kind, resources);
+            status.unanswered.extend(subscription.unanswered(kind, resources));
+            if let Some(Sent { answer: Answer::Refused(message), .. }) = &subscription.sent {
+                status.rejection = Some(Rejected { type_url: kind.type_url(), message: message.clone() });
+            }
+        }
+        if status.settled(&resources.version) == Ok(Ok(())) {
+            status.acknowledged = Some(resources.version);
+        }
+        status
+    }
+}
+
+impl Subscription {
+    /// A further request of the type: an answer, other names, or the same question again (Envoy
+    /// repeats it when a cluster is rebuilt and waits for its unchanged endpoints or secrets).
+    fn again(&mut self, request: DiscoveryRequest) {
+        let mut repeated = true;
+        if let Some(sent) = self.sent.as_mut().filter(|_| !request.response_nonce.is_empty()) {
+            if request.response_nonce != sent.nonce {
+                return;
+            }
+            repeated = sent.answer != Answer::None;
+            match request.error_detail {
+                Some(error) => {
+                    sent.answer = Answer::Refused(error.message);
+                    repeated = false;
+                }
+                None if sent.answer == Answer::None => sent.answer = Answer::Accepted,
+                None => {}
+            }
+        }
+        let names: BTreeSet<String> = request.resource_names.into_iter().collect();
+        let grown = !names.is_subset(&self.names);
+        let same = names == self.names;
+        self.owed |= grown || (repeated && same);
+        self.names = names;
+    }
+
+    fn wanted<'a>(&'a self, kind: ResourceType, resources: &'a Resources) -> impl Iterator<Item = (&'a String, &'a crate::snapshot::Resource)> {
+        let everything = kind.is_wildcard();
+        resources.types[kind.index()].iter().filter(move |(name, _)| everything || self.names.contains(*name))
+    }
+
+    fn is_due(&self, kind: ResourceType, resources: &Resources) -> bool {
+        let sent = self.sent.as_ref().map_or(0, |sent| sent.version);
+        if kind.is_wildcard() {
+            return self.owed || resources.version.types[kind.index()] > sent;
+        }
+        self.owed || self.wanted(kind, resources).any(|(_, resource)| resource.changed > sent)
+    }
+
+    fn select(&self, kind: ResourceType, resources: &Resources) -> Vec<Any> {
+        let type_url = kind.type_url();
+        self.wanted(kind, resources)
+            .map(|(_, resource)| Any { type_url: type_url.clone(), value: resource.bytes.clone() })
+            .collect()
+    }
+
+    fn unanswered(&self, kind: ResourceType, resources: &Resources) -> Vec<Unanswered> {
+        let have = &resources.types[kind.index()];
+        let missing = self.names.iter().filter(|name| !kind.is_wildcard() && !have.contains_key(*name));
+        missing.map(|name| Unanswered { type_url: kind.type_url(), name: name.clone() }).collect()
+    }
+
+    fn progress(&self, kind: ResourceType, resources: &Resources) -> Progress {
+        let current = resources.version.types[kind.index()];
+        if self.is_due(kind, resources) {
+            return Progress::Waiting;
+        }
+        match &self.sent {
+            None if kind.is_wildcard() => Progress::Waiting,
+            None => Progress::Acknowledged(current),
+            Some(Sent { answer: Answer::None, .. }) => Progress::Waiting,
+            Some(Sent { answer: Answer::Accepted, .. }) => Progress::Acknowledged(current),
+            Some(Sent { answer: Answer::Refused(message), version, .. }) => Progress::Rejected(*version, message.clone()),
+        }
+    }
+}
