@@ -1,3 +1,56 @@
 //! The `meshproof` command.
+//!
+//! Everything a user sees at the command line is here: arguments, live progress, the final table,
+//! error text, exit codes. What is proven is decided in other crates.
 
-fn main() {}
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+mod args;
+mod exit;
+mod failure;
+mod lint;
+mod list;
+mod mesh;
+mod plan;
+mod run;
+mod scenarios;
+mod show;
+mod toolchain;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command, MeshCommand};
+use crate::exit::Exit;
+use crate::failure::Failure;
+
+fn main() -> ExitCode {
+    // Before any thread exists: in the child that owns the namespaces this does not return.
+    meshproof_pocket_node::entry();
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => return usage(&error).into(),
+    };
+    let done = match args.command {
+        Command::Run(args) => run::command(&args),
+        Command::Toolchain(args) => toolchain::command(&args),
+        Command::Mesh(MeshCommand::Compile(args)) => mesh::compile(&args),
+        Command::Lint(args) => lint::command(&args),
+        Command::List(args) => list::command(&args),
+        Command::Plan(args) => plan::command(&args),
+    };
+    match done {
+        Ok(exit) => exit.into(),
+        Err(failure) => failure.report().into(),
+    }
+}
+
+/// Help and version are no errors; everything else about the arguments is bad input.
+fn usage(error: &clap::Error) -> Exit {
+    let wanted = !error.use_stderr();
+    match error.print() {
+        Ok(()) if wanted => Exit::Pass,
+        _ => Exit::BadInput,
+    }
+}

@@ -1,0 +1,116 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use regex_lite::Regex;
+
+use crate::exit::Exit;
+
+/// Proves that SQL between two clusters is encrypted and mutually authenticated, and that everything
+/// else is refused.
+#[derive(Debug, Parser)]
+#[command(name = "meshproof", version, after_help = Exit::help(), arg_required_else_help = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Run scenarios and report what was proven
+    Run(RunArgs),
+    /// Find or fetch the programs that the embedded clusters run
+    Toolchain(ToolchainArgs),
+    /// Look at what the embedded mesh makes of resources
+    #[command(subcommand)]
+    Mesh(MeshCommand),
+    /// Check scenario files, and every file that they name, without running them
+    Lint(FilesArgs),
+    /// List cases, one a line, as `scenario::case`
+    List(FilesArgs),
+    /// Print what a run would do, in order
+    Plan(FilesArgs),
+}
+
+#[derive(Debug, Subcommand)]
+pub(crate) enum MeshCommand {
+    /// Write the Envoy configuration that each proxy of a cluster file would get
+    Compile(CompileArgs),
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct RunArgs {
+    /// Scenario files, or folders of them
+    #[arg(value_name = "FILE|DIR", default_value = "scenarios")]
+    pub(crate) paths: Vec<PathBuf>,
+    /// Where the clusters come from
+    #[arg(long, value_enum, default_value_t = On::Embedded)]
+    pub(crate) on: On,
+    /// Run only cases whose `scenario::case` matches, and the controls they need
+    #[arg(long, value_name = "REGEX")]
+    pub(crate) case: Option<Regex>,
+    /// Folder in which each run makes its own
+    #[arg(long, value_name = "DIR", default_value = "target/meshproof")]
+    pub(crate) out: PathBuf,
+    /// Accept an Envoy of any version
+    #[arg(long)]
+    pub(crate) any_envoy: bool,
+    /// Print where the time went
+    #[arg(long)]
+    pub(crate) profile: bool,
+}
+
+/// Where two clusters come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum On {
+    /// Two clusters made of local processes, for this run only
+    Embedded,
+    /// Two kind clusters
+    Kind,
+    /// Two contexts of your kubeconfig
+    Contexts,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct ToolchainArgs {
+    /// Accept an Envoy of any version
+    #[arg(long)]
+    pub(crate) any_envoy: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CompileArgs {
+    /// Kubernetes and Istio objects of one cluster, as YAML documents
+    pub(crate) cluster: PathBuf,
+    /// Istio's mesh configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mesh_config: PathBuf,
+    /// Folder for `proxy-NAME.json` and `admission.json`
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct FilesArgs {
+    /// Scenario files, or folders of them
+    #[arg(value_name = "FILE|DIR", default_value = "scenarios")]
+    pub(crate) paths: Vec<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::*;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Args::command().debug_assert();
+    }
+
+    #[test]
+    fn help() {
+        insta::assert_snapshot!(Args::command().render_long_help().to_string());
+    }
+}
