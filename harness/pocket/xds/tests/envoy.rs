@@ -186,6 +186,7 @@ async fn a_refusal_comes_with_its_text_and_leaves_the_old_in_force() {
     assert!(matches!(&error, AckError::Rejected(refused) if refused.message.contains("nobody.knows")), "{error}");
     assert!(rig.ads.subscribe(PROXY).borrow().rejection.is_some());
     assert_eq!(rig.serves().await.0, "mysql");
+    assert!(rig.content().await.listeners[0].error.as_ref().unwrap().contains("nobody.knows"));
     rig.apply(&snapshot("1s", "BlackHole", 1)).await.unwrap();
     assert_eq!(rig.ads.subscribe(PROXY).borrow().rejection, None);
 }

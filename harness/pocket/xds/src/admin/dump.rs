@@ -43,32 +43,34 @@ pub fn parse_content(body: &[u8], warming: bool, content: &mut Content) -> Resul
     Ok(())
 }
 
+/// A refused update is an entry of its own, with the name only in the configuration that failed.
 fn listener(entry: &Value, listeners: &mut Vec<Held>) -> Result<(), String> {
-    let name = entry.get("name").and_then(Value::as_str).ok_or("a listener without a name")?;
+    let failed = || entry.get("error_state")?.get("failed_configuration")?.get("name");
+    let name = entry.get("name").or_else(failed).and_then(Value::as_str).ok_or("a listener without a name")?;
     let state = |state: &str| entry.get(state)?.get("listener").cloned();
-    listeners.push(Held {
-        name: name.to_owned(),
-        active: state("active_state"),
-        warming: state("warming_state"),
-        error: error_details(entry),
-    });
+    let held = held(listeners, name);
+    held.active = held.active.take().or_else(|| state("active_state"));
+    held.warming = held.warming.take().or_else(|| state("warming_state"));
+    held.error = held.error.take().or_else(|| error_details(entry));
     Ok(())
 }
 
 fn cluster(entry: &Value, warms: bool, clusters: &mut Vec<Held>) -> Result<(), String> {
     let cluster = entry.get("cluster").ok_or("a cluster entry without a cluster")?;
     let name = cluster.get("name").and_then(Value::as_str).ok_or("a cluster without a name")?;
-    let held = match clusters.iter_mut().position(|held| held.name == name) {
-        Some(index) => &mut clusters[index],
-        None => {
-            clusters.push(Held { name: name.to_owned(), ..Held::default() });
-            let last = clusters.len() - 1;
-            &mut clusters[last]
-        }
-    };
+    let held = held(clusters, name);
     held.error = held.error.take().or_else(|| error_details(entry));
     *(if warms { &mut held.warming } else { &mut held.active }) = Some(cluster.clone());
     Ok(())
+}
+
+/// The entry of that name, added where it is not there yet.
+fn held<'a>(all: &'a mut Vec<Held>, name: &str) -> &'a mut Held {
+    let index = all.iter().position(|held| held.name == name).unwrap_or_else(|| {
+        all.push(Held { name: name.to_owned(), ..Held::default() });
+        all.len() - 1
+    });
+    &mut all[index]
 }
 
 fn error_details(entry: &Value) -> Option<String> {
