@@ -35,6 +35,20 @@ impl Source {
         }
     }
 
+    /// The byte offset of a line and column, both counted from 1.
+    pub(crate) fn offset(&self, line: u32, column: u32) -> usize {
+        let before = (line as usize).saturating_sub(1);
+        let start: usize = self
+            .text
+            .split_inclusive('\n')
+            .take(before)
+            .map(str::len)
+            .sum();
+        let rest = self.text.get(start..).unwrap_or_default();
+        let into = rest.char_indices().nth((column as usize).saturating_sub(1));
+        start + into.map_or(rest.len(), |(offset, _)| offset)
+    }
+
     /// Says what is wrong at a place.
     pub(crate) fn error(&self, pos: Pos, message: impl Into<String>) -> Diagnostic {
         let lines = (pos.line as usize).checked_sub(1);
@@ -49,11 +63,25 @@ impl Source {
             file: self.file.clone(),
             line: pos.line,
             column: pos.column,
-            message: message.into(),
+            message: message.into().chars().map(visible).collect(),
             notes: Vec::new(),
             text: line.to_owned(),
             width: marked.lines().next().unwrap_or_default().chars().count(),
         }
+    }
+}
+
+/// A character as it may be shown: nothing that moves the cursor or turns the direction of writing.
+fn visible(c: char) -> char {
+    match c {
+        '\t' => ' ',
+        '\u{200e}'
+        | '\u{200f}'
+        | '\u{2028}'..='\u{202e}'
+        | '\u{2066}'..='\u{2069}'
+        | '\u{feff}' => '\u{fffd}',
+        c if c.is_control() => '\u{fffd}',
+        c => c,
     }
 }
 
@@ -83,7 +111,7 @@ impl Diagnostic {
     /// Adds a line on what is allowed or what to do.
     #[must_use]
     pub(crate) fn note(mut self, note: impl Into<String>) -> Self {
-        self.notes.push(note.into());
+        self.notes.push(note.into().chars().map(visible).collect());
         self
     }
 
@@ -120,15 +148,6 @@ impl Diagnostic {
         let column = (self.column as usize).saturating_sub(1);
         let skip = column.saturating_sub(MARGIN);
         let take = column - skip + self.width.min(MARGIN) + MARGIN;
-        let visible = |c: char| {
-            if c == '\t' {
-                ' '
-            } else if c.is_control() {
-                '\u{fffd}'
-            } else {
-                c
-            }
-        };
         let mut shown: String = self
             .text
             .chars()

@@ -77,9 +77,7 @@ impl FromStr for Target {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let bad = |why: &str| {
-            format!("invalid target `{text}`, {why}: expected host:port, as in db.example:3306")
-        };
+        let bad = |why: &str| format!("{why}; expected host:port, as in db.example:3306");
         let (host, port) = text.rsplit_once(':').ok_or_else(|| bad("no port"))?;
         let port =
             parse_port(port).ok_or_else(|| bad("the port is not a number from 1 to 65535"))?;

@@ -8,9 +8,28 @@ use crate::{Diagnostic, Pos, Source, suggest};
 /// What to tell of the first place where a file has not the shape of a scenario.
 pub(crate) fn diagnose(source: &Source, error: &Error) -> Diagnostic {
     let error = innermost(error);
-    let pos = error.location().map(Pos::from).unwrap_or_default();
+    let pos = error
+        .location()
+        .map(|location| place(source, location))
+        .unwrap_or_default();
+    keys(source, pos, error)
+        .or_else(|| values(source, pos, error))
+        .unwrap_or_else(|| yaml(source, pos, error))
+}
+
+/// The place of an error; the reader knows not of each place how many bytes lie before it.
+fn place(source: &Source, location: serde_saphyr::Location) -> Pos {
+    let mut pos = Pos::from(location);
+    if location.span().byte_offset().is_none() {
+        pos.offset = source.offset(pos.line, pos.column);
+    }
+    pos
+}
+
+/// Keys and fixed words that do not fit.
+fn keys(source: &Source, pos: Pos, error: &Error) -> Option<Diagnostic> {
     let at = |message: String| source.error(pos, message);
-    match error {
+    Some(match error {
         Error::SerdeUnknownField {
             field, expected, ..
         } => unknown(
@@ -25,15 +44,25 @@ pub(crate) fn diagnose(source: &Source, error: &Error) -> Diagnostic {
             variant,
             expected,
         ),
-        Error::SerdeMissingField { field, .. } => {
-            missing(at(format!("missing key `{field}`")), field)
-        }
+        Error::SerdeMissingField { field, .. } => missing(
+            at(format!("missing key `{field}`{}", beside(source, pos))),
+            field,
+        ),
         Error::DuplicateMappingKey { key, .. } => {
             let key = key
                 .as_deref()
-                .map_or("key".to_owned(), |key| format!("key `{}`", shorten(key)));
-            at(format!("duplicate {key}")).note("a key may stand only once in a mapping")
+                .map(|key| format!(" `{}`", shorten(key)))
+                .unwrap_or_default();
+            at(format!("duplicate key{key}")).note("a key may stand only once in a mapping")
         }
+        _ => return None,
+    })
+}
+
+/// Values of the wrong type.
+fn values(source: &Source, pos: Pos, error: &Error) -> Option<Diagnostic> {
+    let found = || source.error(pos, format!("found {}", written(source, pos)));
+    Some(match error {
         Error::SerdeInvalidType {
             unexpected,
             expected,
@@ -43,26 +72,60 @@ pub(crate) fn diagnose(source: &Source, error: &Error) -> Diagnostic {
             unexpected,
             expected,
             ..
-        } => at(format!("found {unexpected}")).note(format!("expected {expected}")),
-        Error::InvalidScalar { ty, .. } => {
-            at(format!("found {}", written(source, pos))).note(format!("expected {}", plain(ty)))
+        } => source
+            .error(pos, format!("found {unexpected}"))
+            .note(format!("expected {expected}")),
+        Error::InvalidScalar { ty: expected, .. } | Error::Unexpected { expected, .. } => {
+            found().note(format!("expected {}", plain(expected)))
         }
-        Error::Unexpected { expected, .. } => at(format!("found {}", written(source, pos)))
-            .note(format!("expected {}", plain(expected))),
-        Error::InvalidBooleanStrict { .. } => {
-            at(format!("found {}", written(source, pos))).note("expected `true` or `false`")
+        Error::InvalidBooleanStrict { .. } => found().note("expected `true` or `false`"),
+        Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. } => {
+            found().note("expected text or a mapping")
         }
-        Error::NullIntoString { .. } => at("found no value".to_owned())
-            .note("expected text; write \"\" for none, \"null\" for that word"),
-        Error::MergeKeyNotAllowed { .. } => at("merge key `<<`".to_owned())
-            .note("write the keys out; bindings name what is used twice"),
+        Error::NullIntoString { .. } => {
+            let error = source.error(pos, "found no value");
+            error.note("expected text; write \"\" for none, \"null\" for that word")
+        }
+        Error::Message { msg, .. } => source.error(pos, msg.as_str()),
+        _ => return None,
+    })
+}
+
+/// What is no YAML, or YAML that a scenario may not use.
+fn yaml(source: &Source, pos: Pos, error: &Error) -> Diagnostic {
+    let at = |message: &str| source.error(pos, message);
+    match error {
+        Error::MergeKeyNotAllowed { .. } => {
+            at("merge key `<<`").note("write the keys out; bindings name what is used twice")
+        }
+        Error::UnsupportedTag { tag, .. } => at(&format!("tag `{}`", shorten(tag)))
+            .note("tags are not allowed; write the plain value"),
         Error::Budget { breach, .. } => budget(source, pos, breach),
         Error::MultipleDocuments { .. } => {
-            at("a second document".to_owned()).note("a scenario file is one document")
+            at("a second document").note("a scenario file is one document")
         }
-        Error::Message { msg, .. } => at(msg.clone()),
-        other => at(UserMessageFormatter.format_message(other).into_owned()),
+        Error::Eof { .. } => {
+            at("the file ends too early").note("a scenario starts with `apiVersion` and `kind`")
+        }
+        other => {
+            let message = UserMessageFormatter.format_message(other);
+            if message.contains("tab") {
+                tab(source, pos)
+            } else {
+                at(&message)
+            }
+        }
     }
+}
+
+/// The reader tells the start of what it was reading: the tab is the next one.
+fn tab(source: &Source, pos: Pos) -> Diagnostic {
+    let after = source
+        .text
+        .get(pos.offset..)
+        .and_then(|rest| rest.find('\t'));
+    let pos = after.map_or(pos, |after| source.pos(pos.offset + after, 1));
+    source.error(pos, "a tab").note("indent with spaces")
 }
 
 /// The error itself, without what the reader wrapped around it.
@@ -94,14 +157,38 @@ fn missing(error: Diagnostic, field: &str) -> Diagnostic {
     }
 }
 
-/// What stands at a place, for messages.
-fn written(source: &Source, pos: Pos) -> String {
-    match source
+/// The reader tells a missing key at the last key of its mapping.
+fn beside(source: &Source, pos: Pos) -> String {
+    match spanned(source, pos) {
+        Some(key) if key.bytes().all(|b| b.is_ascii_alphanumeric()) => format!(" beside `{key}`"),
+        _ => String::new(),
+    }
+}
+
+/// The text of a place that has a length.
+fn spanned(source: &Source, pos: Pos) -> Option<&str> {
+    source
         .text
         .get(pos.offset..pos.offset.saturating_add(pos.len))
-    {
-        Some(text) if !text.is_empty() => format!("`{}`", shorten(text)),
-        _ => "something else".to_owned(),
+        .filter(|text| !text.is_empty())
+}
+
+/// What stands at a place, for messages.
+fn written(source: &Source, pos: Pos) -> String {
+    let rest = source
+        .text
+        .get(pos.offset..)
+        .unwrap_or_default()
+        .lines()
+        .next()
+        .unwrap_or_default();
+    match (rest.trim_end(), spanned(source, pos)) {
+        ("", _) => "nothing".to_owned(),
+        (rest, _) if rest.starts_with('{') => "a mapping".to_owned(),
+        (rest, _) if rest.starts_with('[') || rest.starts_with("- ") => "a list".to_owned(),
+        (_, Some(text)) => format!("`{}`", shorten(text)),
+        (rest, None) if rest.ends_with(':') || rest.contains(": ") => "a mapping".to_owned(),
+        (rest, None) => format!("`{}`", shorten(rest)),
     }
 }
 

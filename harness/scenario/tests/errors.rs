@@ -79,9 +79,11 @@ mistakes! {
     merge_key: "      inside: {namespace: default" => "      inside: {<<: {namespace: default}";
     anchor: "      inside: {namespace: default" => "      inside: {namespace: &ns default";
     tab: "  user: root" => "\tuser: root";
+    tab_after_mapping: "    meshConfig: mesh.yaml\n    namespaces:\n      default: {injection: enabled}\n      plain" => "    meshConfig: mesh.yaml\n\tnamespaces:\n      default: {injection: enabled}\n      plain";
     tag: "  user: root" => "  user: !secret root";
     unclosed: "database: nothing" => "database: [nothing";
     second_document: "      database: nothing\n" => "      database: nothing\n---\nkind: Scenario\n";
+    control_characters: "      hop: ingress\n" => "      \u{85}hop: \u{202e}ingress\n";
     // Bindings.
     undefined_binding: "    to: ${SERVICE_URL}:13306" => "    to: ${SERVICE_URI}:13306";
     undefined_binding_in_binding: "  SERVICE_URL: ${INGRESS_HOST}.nip.io" => "  SERVICE_URL: ${EGRESS_HOST}.nip.io";
@@ -134,12 +136,19 @@ fn a_file_that_is_too_large() {
 }
 
 #[test]
-fn a_file_that_nests_too_deep() {
-    insta::assert_snapshot!(told(&format!(
-        "{BASE}more: {}{}\n",
-        "[".repeat(5000),
-        "]".repeat(5000)
-    )));
+fn files_that_nest_too_deep_are_errors() {
+    for (open, close) in [("[", "]"), ("{a: ", "}"), ("\n- ", ""), ("? ", "")] {
+        let deep = |n: usize| format!("{}x{}", open.repeat(n), close.repeat(n));
+        for n in [10, 100, 10_000] {
+            let error = told(&BASE.replacen(
+                "      rows: [[\"1\"]]",
+                &format!("      rows: {}", deep(n)),
+                1,
+            ));
+            assert!(error.starts_with("error: "), "{error}");
+            assert!(error.len() < 1000, "{error}");
+        }
+    }
 }
 
 #[test]
