@@ -1,1 +1,22 @@
-//! meshproof-evidence.
+//! Evidence from the proxies on the path: access-log formats and lines, the lines of the hops
+//! stitched into one path per SQL session, what each leg's receiver logged of its protection, and
+//! what a line tells of a refusal.
+//!
+//! Everything here is pure: text in, facts out. What the lines do not tell is said to be unknown,
+//! with the Envoy operator that would tell it.
+
+#![cfg_attr(test, allow(clippy::unwrap_used))]
+
+pub mod access_log;
+pub mod attribute;
+pub mod classify;
+pub mod leg;
+pub mod logs;
+pub mod stitch;
+
+pub use access_log::{Address, BuiltIn, Format, HopLine, Logged, Reader, detect};
+pub use attribute::{Opening, attribute};
+pub use classify::{Finding, classify};
+pub use leg::{LegProof, prove_legs};
+pub use logs::{LogsError, read_logs};
+pub use stitch::{HopLogs, PATH, SessionPath, Stitched, stitch};

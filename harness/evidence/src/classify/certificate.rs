@@ -1,0 +1,77 @@
+//! Why a certificate was not accepted, from the words of whoever refused it or of its alert.
+
+use meshproof_record::Cause;
+
+/// Causes that a reason fits: the likeliest, then the others.
+pub(super) type Causes = (Cause, &'static [Cause]);
+
+/// Everything that a verification can fail on.
+const ANY: &[Cause] = &[
+    Cause::Expired,
+    Cause::NotYetValid,
+    Cause::Revoked,
+    Cause::WrongPurpose,
+    Cause::SanMismatch,
+    Cause::UnknownCa,
+];
+
+/// What `CERTIFICATE_VERIFY_FAILED` was about: Envoy 1.40 says it behind the code, 1.36 does not.
+const VERIFY: &[(&str, Causes)] = &[
+    ("certificate_revoked", (Cause::Revoked, &[])),
+    ("crl_has_expired", (Cause::Revoked, ANY)),
+    ("crl_is_not_yet_valid", (Cause::Revoked, ANY)),
+    ("has_expired", (Cause::Expired, &[])),
+    ("not_yet_valid", (Cause::NotYetValid, &[])),
+    ("san_matcher", (Cause::SanMismatch, &[])),
+    ("verify_san_list", (Cause::SanMismatch, &[])),
+    ("verify_subject_alt_name", (Cause::SanMismatch, &[])),
+    ("purpose", (Cause::WrongPurpose, &[])),
+    ("issuer", (Cause::UnknownCa, &[])),
+    ("self_signed", (Cause::UnknownCa, &[])),
+    ("self-signed", (Cause::UnknownCa, &[])),
+    ("unable_to_verify", (Cause::UnknownCa, &[])),
+    ("signature_failure", (Cause::UnknownCa, &[])),
+];
+
+/// What a peer's alert means. Alerts are coarser than the peer's own words (RFC 8446, 6.2).
+const ALERTS: &[(&str, Causes)] = &[
+    (
+        "alert_certificate_required",
+        (Cause::NoClientCertificate, &[]),
+    ),
+    // BoringSSL's answer to a missing certificate before TLS 1.3. It also says so when there is no
+    // cipher in common, which Istio's fixed cipher lists exclude and [`Cause`] has no word for.
+    ("alert_handshake_failure", (Cause::NoClientCertificate, &[])),
+    ("alert_no_certificate", (Cause::NoClientCertificate, &[])),
+    ("alert_unknown_ca", (Cause::UnknownCa, &[])),
+    (
+        "alert_certificate_expired",
+        (Cause::Expired, &[Cause::NotYetValid]),
+    ),
+    ("alert_certificate_revoked", (Cause::Revoked, &[])),
+    ("alert_unsupported_certificate", (Cause::WrongPurpose, &[])),
+    ("alert_certificate_unknown", (Cause::SanMismatch, ANY)),
+    ("alert_bad_certificate", (Cause::UnknownCa, ANY)),
+    ("alert_protocol_version", (Cause::ProtocolVersion, &[])),
+    ("alert_unrecognized_name", (Cause::SniMismatch, &[])),
+];
+
+/// What this side's own verification found, if the reason is one.
+pub(super) fn verification(reason: &str) -> Option<Causes> {
+    if !reason.contains("certificate_verify_failed") && !reason.contains("verify_cert_failed") {
+        return None;
+    }
+    Some(look_up(VERIFY, reason).unwrap_or((Cause::UnknownCa, ANY)))
+}
+
+/// What the other side's alert means, if the reason is one.
+pub(super) fn alert(reason: &str) -> Option<Causes> {
+    look_up(ALERTS, reason)
+}
+
+fn look_up(table: &[(&str, Causes)], reason: &str) -> Option<Causes> {
+    table
+        .iter()
+        .find(|(text, _)| reason.contains(text))
+        .map(|(_, causes)| *causes)
+}
