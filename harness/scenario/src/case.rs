@@ -12,7 +12,7 @@ pub struct Case {
     /// Unique in the scenario: lower-case letters, digits and hyphens, at most 63.
     pub name: At<String>,
     /// One sentence for readers of reports.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::at::present")]
     pub description: Option<At<String>>,
     /// The pod that the session comes from.
     pub from: At<String>,
@@ -20,16 +20,16 @@ pub struct Case {
     pub to: At<String>,
     /// For a negative case: the positive case, differing only in what is tested, that must pass
     /// before it.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::at::present")]
     pub control: Option<At<String>>,
     /// The statements that the MySQL client runs.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::at::present")]
     pub sql: Option<At<String>>,
     /// How the client opens; `mysql` where nothing is said.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::at::present")]
     pub speaks: Option<At<Speaks>>,
     /// For a negative case: how long to watch that nothing comes through.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::at::present")]
     pub hold: Option<At<Period>>,
     /// What it must show.
     pub expect: At<Expect>,
@@ -42,16 +42,16 @@ pub struct Expect {
     /// How the session ends.
     pub outcome: At<Outcome>,
     /// Who refuses; for negative cases, where it is needed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::at::present")]
     pub hop: Option<At<Hop>>,
     /// Why; for negative cases, where it is needed.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::at::present")]
     pub cause: Option<At<Cause>>,
     /// Whether the target's name resolves in the client's pod.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::at::present")]
     pub resolves: Option<At<bool>>,
     /// Exactly the rows that the client prints, every value as text.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::at::present")]
     pub rows: Option<At<Vec<Vec<At<String>>>>>,
     /// The proxies that the session passes, in order, and what each logs.
     #[serde(default)]
@@ -60,7 +60,7 @@ pub struct Expect {
     #[serde(default)]
     pub legs: Vec<At<ExpectedLeg>>,
     /// What the database shows.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::at::present")]
     pub database: Option<At<ExpectedDatabase>>,
 }
 
@@ -71,16 +71,16 @@ pub struct ExpectedHop {
     /// Which proxy.
     pub hop: At<Hop>,
     /// Value of `UPSTREAM_CLUSTER`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::at::present")]
     pub cluster: Option<At<String>>,
     /// Whole value of `UPSTREAM_HOST`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::at::present")]
     pub upstream: Option<At<String>>,
     /// Port of `UPSTREAM_HOST`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::at::present")]
     pub upstream_port: Option<u16>,
     /// Value of `REQUESTED_SERVER_NAME`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::at::present")]
     pub sni: Option<At<String>>,
 }
 
@@ -95,7 +95,7 @@ pub struct ExpectedLeg {
     /// The protection.
     pub encrypted: At<Protection>,
     /// Identity of the sender: a `spiffe://` URI or a subject such as `CN=name`.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::at::present")]
     pub peer: Option<At<String>>,
 }
 

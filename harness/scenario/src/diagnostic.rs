@@ -117,29 +117,28 @@ impl Diagnostic {
 
     /// The message with the line it is about and a mark under the place, over several lines.
     pub fn render(&self) -> String {
-        let mut out = format!("error: {}\n", self.message);
-        let gutter = self.line.to_string().len();
+        let mut lines = vec![format!("error: {}", self.message)];
+        let number = self.line.to_string();
+        let gutter = " ".repeat(number.len());
         if self.line == 0 {
-            out += &format!("  --> {}\n", self.file);
+            lines.push(format!("{gutter}--> {}", self.file));
         } else {
             let (shown, indent) = self.window();
-            let mark = "^".repeat(
-                self.width
-                    .clamp(1, shown.chars().count().saturating_sub(indent).max(1)),
-            );
-            out += &format!(
-                "{:gutter$}--> {}:{}:{}\n",
-                "", self.file, self.line, self.column
-            );
-            out += &format!(
-                "{:gutter$} |\n{} | {shown}\n{:gutter$} | {:indent$}{mark}\n",
-                "", self.line, "", ""
-            );
+            let room = shown.chars().count().saturating_sub(indent).max(1);
+            lines.push(format!(
+                "{gutter}--> {}:{}:{}",
+                self.file, self.line, self.column
+            ));
+            lines.push(format!("{gutter} |"));
+            lines.push(format!("{number} | {shown}"));
+            lines.push(format!(
+                "{gutter} | {:indent$}{}",
+                "",
+                "^".repeat(self.width.clamp(1, room))
+            ));
         }
-        for note in &self.notes {
-            out += &format!("{:gutter$} = {note}\n", "");
-        }
-        out
+        lines.extend(self.notes.iter().map(|note| format!("{gutter} = {note}")));
+        lines.join("\n") + "\n"
     }
 
     /// The part of the line around the place, without anything that would move the cursor, and how
@@ -192,7 +191,7 @@ impl Diagnostics {
         if found.is_empty() {
             return Ok(value);
         }
-        found.sort_by(|a, b| (a.line, a.column).cmp(&(b.line, b.column)));
+        found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
         Err(Self(found))
     }
 

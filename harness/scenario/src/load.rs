@@ -74,7 +74,7 @@ fn named_files(
                 Ok(file) => {
                     let names = scenario.bindings.keys().map(|name| name.as_str());
                     found.extend(if bound {
-                        template::check(&file, names)
+                        template::check(&file, &names)
                     } else {
                         template::check_free(&file)
                     });

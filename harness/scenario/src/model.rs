@@ -38,7 +38,7 @@ pub struct Metadata {
     /// Lower-case letters, digits and hyphens, at most 63.
     pub name: At<String>,
     /// One sentence for readers of reports.
-    #[serde(default)]
+    #[serde(default, deserialize_with = "crate::at::present")]
     pub description: Option<At<String>>,
     /// Words to select scenarios by.
     #[serde(default)]

@@ -115,7 +115,7 @@ fn parse_host(text: &str) -> Option<&str> {
 pub struct Period(pub Duration);
 
 /// No window longer than this is held: it would rather be a mistake in the unit.
-const LONGEST: Duration = Duration::from_hours(1);
+const LONGEST: Duration = Duration::from_secs(60 * 60);
 
 impl FromStr for Period {
     type Err = String;
@@ -132,7 +132,7 @@ impl FromStr for Period {
         let unit = match unit {
             "ms" => Duration::from_millis(1),
             "s" => Duration::from_secs(1),
-            "m" => Duration::from_mins(1),
+            "m" => Duration::from_secs(60),
             _ => return Err(bad()),
         };
         let period = unit.saturating_mul(number);

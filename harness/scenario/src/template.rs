@@ -98,7 +98,7 @@ pub fn substitute(source: &Source, bindings: &Bindings) -> Result<String, Diagno
 /// Checks the `${NAME}`s of a file against the names that will be bound.
 pub(crate) fn check<'a>(
     source: &Source,
-    names: impl Iterator<Item = &'a str> + Clone,
+    names: &(impl Iterator<Item = &'a str> + Clone),
 ) -> Vec<Diagnostic> {
     let complaint = |piece| match piece {
         Piece::Use { name, offset } if !names.clone().any(|known| known == name) => {

@@ -17,10 +17,10 @@ pub(crate) fn diagnose(source: &Source, error: &Error) -> Diagnostic {
         .unwrap_or_else(|| yaml(source, pos, error))
 }
 
-/// The place of an error; the reader knows not of each place how many bytes lie before it.
+/// The place of an error; for a place without a length the reader does not always say how many bytes lie before it.
 fn place(source: &Source, location: serde_saphyr::Location) -> Pos {
     let mut pos = Pos::from(location);
-    if location.span().byte_offset().is_none() {
+    if pos.len == 0 {
         pos.offset = source.offset(pos.line, pos.column);
     }
     pos
@@ -39,11 +39,13 @@ fn keys(source: &Source, pos: Pos, error: &Error) -> Option<Diagnostic> {
         ),
         Error::SerdeUnknownVariant {
             variant, expected, ..
-        } => unknown(
-            at(format!("unknown value `{}`", shorten(variant))),
-            variant,
-            expected,
-        ),
+        } => {
+            let found = match variant.as_str() {
+                "" | "~" | "null" => "found no value".to_owned(),
+                word => format!("unknown value `{}`", shorten(word)),
+            };
+            unknown(at(found), variant, expected)
+        }
         Error::SerdeMissingField { field, .. } => missing(
             at(format!("missing key `{field}`{}", beside(source, pos))),
             field,
@@ -76,7 +78,12 @@ fn values(source: &Source, pos: Pos, error: &Error) -> Option<Diagnostic> {
             .error(pos, format!("found {unexpected}"))
             .note(format!("expected {expected}")),
         Error::InvalidScalar { ty: expected, .. } | Error::Unexpected { expected, .. } => {
-            found().note(format!("expected {}", plain(expected)))
+            let error = found().note(format!("expected {}", plain(expected)));
+            if error.text.trim() == "expect:" {
+                missing(error, "expect")
+            } else {
+                error
+            }
         }
         Error::InvalidBooleanStrict { .. } => found().note("expected `true` or `false`"),
         Error::ExternallyTaggedEnumExpectedScalarOrMapping { .. } => {
@@ -183,7 +190,7 @@ fn written(source: &Source, pos: Pos) -> String {
         .next()
         .unwrap_or_default();
     match (rest.trim_end(), spanned(source, pos)) {
-        ("", _) => "nothing".to_owned(),
+        ("" | ":" | "~" | "null", _) => "no value".to_owned(),
         (rest, _) if rest.starts_with('{') => "a mapping".to_owned(),
         (rest, _) if rest.starts_with('[') || rest.starts_with("- ") => "a list".to_owned(),
         (_, Some(text)) => format!("`{}`", shorten(text)),

@@ -52,6 +52,11 @@ mistakes! {
     no_expect: "    expect:\n      outcome: refused\n      hop: ingress\n      cause: not-tls\n      database: nothing\n" => "";
     expects_nothing: "    expect:\n      outcome: refused\n      hop: ingress\n      cause: not-tls\n      database: nothing\n" => "    expect: {}\n";
     expects_null: "    expect:\n      outcome: refused\n      hop: ingress\n      cause: not-tls\n      database: nothing\n" => "    expect:\n";
+    nothing_for_sql: "    sql: SELECT 1" => "    sql:";
+    nothing_for_rows: "      rows: [[\"1\"]]" => "      rows:";
+    nothing_for_path: "      path:\n        - {hop: client-sidecar}\n        - {hop: ingress, sni: \"${SERVICE_URL}\"}\n" => "      path:\n";
+    nothing_for_database: "      database: nothing" => "      database:";
+    nothing_for_speaks: "    speaks: plaintext" => "    speaks: ~";
     no_outcome: "      outcome: refused\n" => "";
     port_of_wrong_type: "  port: 3306\n" => "  port: default\n";
     port_too_large: "  port: 3306\n" => "  port: 70000\n";
@@ -153,10 +158,9 @@ fn files_that_nest_too_deep_are_errors() {
 
 #[test]
 fn bindings_that_double_each_other() {
-    let mut bindings = String::from("  B0: xxxxxxxxxxxxxxxx\n");
-    for n in 1..40 {
-        bindings += &format!("  B{n}: \"${{B{}}}${{B{}}}\"\n", n - 1, n - 1);
-    }
+    let doubled = |n: usize| format!("  B{}: \"${{B{n}}}${{B{n}}}\"\n", n + 1);
+    let bindings: String = (0..40).map(doubled).collect();
+    let bindings = format!("  B0: xxxxxxxxxxxxxxxx\n{bindings}");
     insta::assert_snapshot!(told(&BASE.replacen(
         "bindings:\n",
         &format!("bindings:\n{bindings}"),

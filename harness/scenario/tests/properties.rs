@@ -54,12 +54,18 @@ fn damaged() -> impl Strategy<Value = String> {
     proptest::collection::vec(edit, 1..6).prop_map(|edits| {
         let mut text = BASE.to_owned();
         for (at, cut, piece) in edits {
-            let start = text.floor_char_boundary(at.min(text.len()));
-            let end = text.floor_char_boundary((start + cut).min(text.len()));
-            text.replace_range(start..end.max(start), piece);
+            let (start, end) = (boundary(&text, at), boundary(&text, at + cut));
+            text.replace_range(start..end, piece);
         }
         text
     })
+}
+
+/// The next place at or after a byte where a character starts.
+fn boundary(text: &str, at: usize) -> usize {
+    (at..text.len())
+        .find(|at| text.is_char_boundary(*at))
+        .unwrap_or(text.len())
 }
 
 /// Errors point into the file and can be rendered.

@@ -276,19 +276,16 @@ impl Check<'_> {
                 );
             }
         }
-        if let Some(ExpectedDatabase::Rows(query)) = case
+        let database = case
             .expect
             .database
             .as_ref()
-            .map(|database| &database.value)
+            .map(|database| &database.value);
+        if let Some(ExpectedDatabase::Rows(rows)) = database
+            && rows.query.trim().is_empty()
         {
-            if query.query.trim().is_empty() {
-                self.error(
-                    &query.query,
-                    "empty `query`".to_owned(),
-                    "give the harness a query to run on the server's side",
-                );
-            }
+            let note = "give the harness a query to run on the server's side";
+            self.error(&rows.query, "empty `query`".to_owned(), note);
         }
     }
 }
