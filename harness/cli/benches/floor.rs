@@ -5,19 +5,20 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
 
-mod floor {
-    pub mod memory;
-    pub mod tools;
-}
+#[path = "floor/memory.rs"]
+mod memory;
+#[path = "floor/tools.rs"]
+mod tools;
 
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-use floor::memory::peak;
-use floor::tools::Tools;
 use meshproof_record::RunRecord;
+
+use crate::memory::peak;
+use crate::tools::Tools;
 
 const MESHPROOF: &str = env!("CARGO_BIN_EXE_meshproof");
 
@@ -29,8 +30,14 @@ struct Run {
 }
 
 fn main() {
-    let runs = std::env::args().skip(1).find_map(|argument| argument.parse().ok()).unwrap_or(10_usize);
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().expect("the workspace's folder");
+    let runs = std::env::args()
+        .skip(1)
+        .find_map(|argument| argument.parse().ok())
+        .unwrap_or(10_usize);
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .expect("the workspace's folder");
     let out = tempfile::tempdir().expect("a folder for reports");
     println!("finding the toolchain and warming up");
     let tools = Tools::find();
@@ -40,10 +47,15 @@ fn main() {
         floors.push(bare_floor(&root, &tools));
         ours.push(meshproof(&root, out.path()));
         let last = ours.last().unwrap();
-        println!("{nth:>3}  floor {:>6.0} ms   meshproof {:>6.0} ms, of which holds {:.0} ms", floors[nth - 1], last.wall_ms, last.hold_ms);
+        println!(
+            "{nth:>3}  floor {:>6.0} ms   meshproof {:>6.0} ms, of which holds {:.0} ms",
+            floors[nth - 1],
+            last.wall_ms,
+            last.hold_ms
+        );
     }
     report(floors, &ours);
-    memory(&root, out.path());
+    peak_memory(&root, out.path());
 }
 
 fn report(floors: Vec<f64>, ours: &[Run]) {
@@ -52,15 +64,26 @@ fn report(floors: Vec<f64>, ours: &[Run]) {
     let net = median(ours.iter().map(|run| run.wall_ms - run.hold_ms).collect());
     println!("\nmedian of {} runs each", ours.len());
     println!("  floor                        {floor:>7.0} ms");
-    println!("  meshproof, all of it         {wall:>7.0} ms   {:.2} x the floor", wall / floor);
-    println!("  meshproof, declared holds out{net:>7.0} ms   {:.2} x the floor", net / floor);
+    println!(
+        "  meshproof, all of it         {wall:>7.0} ms   {:.2} x the floor",
+        wall / floor
+    );
+    println!(
+        "  meshproof, declared holds out{net:>7.0} ms   {:.2} x the floor",
+        net / floor
+    );
     let Some(last) = ours.last() else { return };
-    for case in last.record.scenarios.iter().flat_map(|scenario| &scenario.cases) {
+    for case in last
+        .record
+        .scenarios
+        .iter()
+        .flat_map(|scenario| &scenario.cases)
+    {
         println!("    case {:<34} {:>7.0} ms", case.name, case.duration_ms);
     }
 }
 
-fn memory(root: &Path, out: &Path) {
+fn peak_memory(root: &Path, out: &Path) {
     let mut child = command(root, out).spawn().expect("starting meshproof");
     let peaks = peak(&mut child, Path::new(MESHPROOF));
     let all: f64 = peaks.iter().map(|process| process.mib).sum();
@@ -85,7 +108,11 @@ fn bare_floor(root: &Path, tools: &Tools) -> f64 {
         .output()
         .expect("starting the floor script");
     let text = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "the floor failed:\n{text}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "the floor failed:\n{text}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     text.trim().parse().expect("a number of milliseconds")
 }
 
@@ -93,18 +120,36 @@ fn meshproof(root: &Path, out: &Path) -> Run {
     let start = Instant::now();
     let output = command(root, out).output().expect("starting meshproof");
     let wall_ms = start.elapsed().as_secs_f64() * 1000.0;
-    assert!(output.status.success(), "the run failed:\n{}", String::from_utf8_lossy(&output.stdout));
+    assert!(
+        output.status.success(),
+        "the run failed:\n{}",
+        String::from_utf8_lossy(&output.stdout)
+    );
     let json = std::fs::read(out.join("latest/run.json")).expect("the run record");
     let record: RunRecord = serde_json::from_slice(&json).expect("a run record");
     let cases = record.scenarios.iter().flat_map(|scenario| &scenario.cases);
-    let hold_ms = cases.flat_map(|case| &case.evidence.holds).map(|hold| hold.ms).sum();
-    Run { wall_ms, hold_ms, record }
+    let hold_ms = cases
+        .flat_map(|case| &case.evidence.holds)
+        .map(|hold| hold.ms)
+        .sum();
+    Run {
+        wall_ms,
+        hold_ms,
+        record,
+    }
 }
 
 fn command(root: &Path, out: &Path) -> Command {
     let scenario: PathBuf = root.join("scenarios/mysql-mtls.yaml");
     let mut command = Command::new(MESHPROOF);
-    command.arg("run").arg(scenario).arg("--out").arg(out).stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    command
+        .arg("run")
+        .arg(scenario)
+        .arg("--out")
+        .arg(out)
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped());
     command
 }
 

@@ -56,6 +56,10 @@ pub(crate) struct RunArgs {
     /// Accept an Envoy of any version
     #[arg(long)]
     pub(crate) any_envoy: bool,
+    /// Wait until a client gives up by itself where nobody answers, instead of settling it by the
+    /// router's counters
+    #[arg(long)]
+    pub(crate) wait_out_timeouts: bool,
     /// Print where the time went
     #[arg(long)]
     pub(crate) profile: bool,

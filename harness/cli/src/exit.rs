@@ -56,9 +56,13 @@ impl Exit {
             Self::Fail => "at least one case is not conformant",
             Self::Inconclusive => "no case failed, but at least one could not be established",
             Self::BadInput => "arguments, a scenario, a manifest or another given file are wrong",
-            Self::ToolchainMissing => "Envoy, MariaDB/MySQL or nft is missing, unfit, or cannot be fetched",
+            Self::ToolchainMissing => {
+                "Envoy, MariaDB/MySQL or nft is missing, unfit, or cannot be fetched"
+            }
             Self::NamespacesRefused => "this machine refuses user, network or mount namespaces",
-            Self::EnvironmentFailed => "the clusters, the file system or another part of the surroundings failed",
+            Self::EnvironmentFailed => {
+                "the clusters, the file system or another part of the surroundings failed"
+            }
             Self::Internal => "a fault in meshproof itself",
             Self::Interrupted => "interrupted by SIGINT (Ctrl-C)",
             Self::Terminated => "terminated by SIGTERM",
@@ -89,11 +93,20 @@ mod tests {
     #[test]
     fn the_readme_has_the_same_table() {
         let readme = include_str!("../../../README.md");
-        let section = readme.split("## Exit codes").nth(1).expect("a section on exit codes");
+        let section = readme
+            .split("## Exit codes")
+            .nth(1)
+            .expect("a section on exit codes");
         let section = section.split("\n## ").next().unwrap();
-        let rows: Vec<&str> = section.lines().filter(|line| line.starts_with("| ")).skip(2).collect();
-        let wanted: Vec<String> =
-            Exit::ALL.iter().map(|exit| format!("| {} | {} |", exit.code(), exit.meaning())).collect();
+        let rows: Vec<&str> = section
+            .lines()
+            .filter(|line| line.starts_with("| "))
+            .skip(2)
+            .collect();
+        let wanted: Vec<String> = Exit::ALL
+            .iter()
+            .map(|exit| format!("| {} | {} |", exit.code(), exit.meaning()))
+            .collect();
         assert_eq!(rows, wanted);
     }
 

@@ -18,17 +18,28 @@ pub(crate) struct Failure {
 impl Failure {
     /// A failure told by a text of our own.
     pub(crate) fn new(exit: Exit, message: impl Into<String>) -> Self {
-        Self { exit, message: message.into() }
+        Self {
+            exit,
+            message: message.into(),
+        }
     }
 
     /// A failure told by an error and everything that caused it, in one line.
     pub(crate) fn of(exit: Exit, error: &(dyn Error + 'static)) -> Self {
-        Self { exit, message: chain(error) }
+        Self {
+            exit,
+            message: chain(error),
+        }
     }
 
     /// Prints it to standard error.
     pub(crate) fn report(&self) -> Exit {
-        show::error(&self.message);
+        if self.message.starts_with("error: ") {
+            // Several errors of files, each with its own label and snippet.
+            show::note(self.message.trim_end());
+        } else {
+            show::error(&self.message);
+        }
         self.exit
     }
 }
@@ -69,6 +80,9 @@ mod tests {
     fn causes_are_told_once() {
         let io = || std::io::Error::other("no such thing");
         assert_eq!(chain(&Told::Plain(io())), "reading the file: no such thing");
-        assert_eq!(chain(&Told::Already(io())), "reading the file: no such thing");
+        assert_eq!(
+            chain(&Told::Already(io())),
+            "reading the file: no such thing"
+        );
     }
 }

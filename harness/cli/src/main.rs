@@ -23,7 +23,6 @@ use clap::Parser;
 
 use crate::args::{Args, Command, MeshCommand};
 use crate::exit::Exit;
-use crate::failure::Failure;
 
 fn main() -> ExitCode {
     // Before any thread exists: in the child that owns the namespaces this does not return.

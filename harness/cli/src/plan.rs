@@ -28,12 +28,24 @@ fn plan(loaded: &Loaded, out: &mut String) -> fmt::Result {
             Side::Client => "client",
             Side::Server => "server",
         };
-        writeln!(out, "  cluster {name}, mesh configuration {}", cluster.mesh_config)?;
+        writeln!(
+            out,
+            "  cluster {name}, mesh configuration {}",
+            cluster.mesh_config
+        )?;
         for (namespace, settings) in &cluster.namespaces {
-            writeln!(out, "    namespace {namespace}, injection {:?}", settings.injection)?;
+            writeln!(
+                out,
+                "    namespace {namespace}, injection {:?}",
+                settings.injection
+            )?;
         }
         for (secret, made) in &cluster.secrets {
-            writeln!(out, "    secret {secret} from the {:?} certificate", made.certificate)?;
+            writeln!(
+                out,
+                "    secret {secret} from the {:?} certificate",
+                made.certificate
+            )?;
         }
         for patch in &cluster.patches {
             writeln!(out, "    patch service {} by {}", patch.service, patch.json)?;
@@ -42,7 +54,11 @@ fn plan(loaded: &Loaded, out: &mut String) -> fmt::Result {
             writeln!(out, "    apply {manifest}")?;
         }
         for (pod, spec) in &cluster.pods {
-            writeln!(out, "    pod {}/{pod}, image {}", spec.namespace, spec.image)?;
+            writeln!(
+                out,
+                "    pod {}/{pod}, image {}",
+                spec.namespace, spec.image
+            )?;
         }
     }
     cases(loaded, out)
@@ -52,7 +68,15 @@ fn cases(loaded: &Loaded, out: &mut String) -> fmt::Result {
     let scenario = &loaded.scenario;
     for (nth, index) in plan_order(scenario).into_iter().enumerate() {
         let case = &scenario.cases[index];
-        write!(out, "  {}. {}: from {} to {}, expect {:?}", nth + 1, case.name, case.from, case.to, *case.expect.outcome)?;
+        write!(
+            out,
+            "  {}. {}: from {} to {}, expect {:?}",
+            nth + 1,
+            case.name,
+            case.from,
+            case.to,
+            *case.expect.outcome
+        )?;
         if let Some(control) = &case.control {
             write!(out, ", control {control}")?;
         }

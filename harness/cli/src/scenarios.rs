@@ -32,7 +32,11 @@ pub(crate) fn read(paths: &[PathBuf]) -> Result<Vec<Loaded>, Failure> {
 fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
     let mut files = Vec::new();
     for path in paths {
-        let found = if path.is_dir() { in_folder(path)? } else { vec![path.clone()] };
+        let found = if path.is_dir() {
+            in_folder(path)?
+        } else {
+            vec![path.clone()]
+        };
         for file in found {
             if !files.contains(&file) {
                 files.push(file);
@@ -44,18 +48,27 @@ fn files(paths: &[PathBuf]) -> Result<Vec<PathBuf>, Failure> {
 
 fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
     let unreadable = |error: std::io::Error| {
-        Failure::new(Exit::BadInput, format!("looking for scenarios in {}: {error}", folder.display()))
+        Failure::new(
+            Exit::BadInput,
+            format!("looking for scenarios in {}: {error}", folder.display()),
+        )
     };
     let mut files = Vec::new();
     for entry in fs::read_dir(folder).map_err(unreadable)? {
         let path = entry.map_err(unreadable)?.path();
-        if path.extension().is_some_and(|extension| extension == "yaml" || extension == "yml") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "yaml" || extension == "yml")
+        {
             files.push(path);
         }
     }
     files.sort();
     if files.is_empty() {
-        let message = format!("looking for scenarios in {}: no .yaml or .yml file there", folder.display());
+        let message = format!(
+            "looking for scenarios in {}: no .yaml or .yml file there",
+            folder.display()
+        );
         return Err(Failure::new(Exit::BadInput, message));
     }
     Ok(files)
@@ -65,9 +78,14 @@ fn in_folder(folder: &Path) -> Result<Vec<PathBuf>, Failure> {
 fn distinct(loaded: &[Loaded]) -> Result<(), Failure> {
     let mut names: HashMap<&str, &str> = HashMap::new();
     for one in loaded {
-        let (name, file) = (one.scenario.metadata.name.as_str(), one.source.file.as_str());
+        let (name, file) = (
+            one.scenario.metadata.name.as_str(),
+            one.source.file.as_str(),
+        );
         if let Some(other) = names.insert(name, file) {
-            let message = format!("two scenarios are called `{name}`: {other} and {file}; give one another name");
+            let message = format!(
+                "two scenarios are called `{name}`: {other} and {file}; give one another name"
+            );
             return Err(Failure::new(Exit::BadInput, message));
         }
     }

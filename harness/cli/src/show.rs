@@ -13,7 +13,9 @@ pub(crate) fn colour_on_stdout() -> bool {
 
 /// True where standard error takes lines that redraw themselves: a terminal that is not CI's.
 pub(crate) fn live_on_stderr() -> bool {
-    io::stderr().is_terminal() && !set("CI") && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
+    io::stderr().is_terminal()
+        && !set("CI")
+        && std::env::var_os("TERM").is_none_or(|term| term != "dumb")
 }
 
 pub(crate) fn colour_wanted() -> bool {
@@ -32,7 +34,10 @@ pub(crate) fn error(message: &str) {
     } else {
         "error"
     };
-    note(&format!("{label}: {}", meshproof_reports::printable(message)));
+    note(&format!(
+        "{label}: {}",
+        meshproof_reports::printable(message)
+    ));
 }
 
 /// Prints a line to standard error.
@@ -44,7 +49,10 @@ pub(crate) fn note(line: &str) {
 /// Prints text to standard output. A closed pipe (`meshproof list | head -1`) is no error.
 pub(crate) fn out(text: &str) -> io::Result<()> {
     let mut stdout = io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
         done => done,
     }

@@ -15,7 +15,8 @@ pub(crate) fn command(args: &ToolchainArgs) -> Result<Exit, Failure> {
     let options = options(args.any_envoy)?;
     let progress = Downloads::default();
     let found = meshproof_toolchain::find(&options, &progress).map_err(|error| failure(&error))?;
-    meshproof_toolchain::prepared_datadir(&found, &options, &progress).map_err(|error| failure(&error))?;
+    meshproof_toolchain::prepared_datadir(&found, &options, &progress)
+        .map_err(|error| failure(&error))?;
     show::out(&table(&found)).map_err(|error| Failure::of(Exit::EnvironmentFailed, &error))?;
     Ok(Exit::Pass)
 }
@@ -33,7 +34,10 @@ pub(crate) fn failure(error: &ToolchainError) -> Failure {
         ToolchainError::Io { .. } => Exit::EnvironmentFailed,
         _ => Exit::ToolchainMissing,
     };
-    Failure { exit, message: chain(error) }
+    Failure {
+        exit,
+        message: chain(error),
+    }
 }
 
 fn table(found: &Toolchain) -> String {
@@ -43,10 +47,23 @@ fn table(found: &Toolchain) -> String {
         ("mysql client", &found.mysql),
         ("nft", &found.nft),
     ];
-    let widest = rows.iter().map(|(_, tool)| tool.version.len()).max().unwrap_or(0).max("version".len());
-    let mut text = format!("{:13} {:widest$}  {:26} path\n", "program", "version", "from");
+    let widest = rows
+        .iter()
+        .map(|(_, tool)| tool.version.len())
+        .max()
+        .unwrap_or(0)
+        .max("version".len());
+    let mut text = format!(
+        "{:13} {:widest$}  {:26} path\n",
+        "program", "version", "from"
+    );
     for (name, tool) in rows {
-        text.push_str(&format!("{name:13} {:widest$}  {:26} {}\n", tool.version, origin(tool), tool.path.display()));
+        text.push_str(&format!(
+            "{name:13} {:widest$}  {:26} {}\n",
+            tool.version,
+            origin(tool),
+            tool.path.display()
+        ));
     }
     text
 }
@@ -73,7 +90,9 @@ impl Progress for Downloads {
             Event::Arrived { bytes } => self.with(|bar| bar.set_position(bytes)),
             Event::Unpacking { what } => self.step(&format!("unpacking {what}"), None),
             Event::Initialising => self.step("initialising a data directory", None),
-            Event::Waiting { what } => self.step(&format!("waiting for another meshproof: {what}"), None),
+            Event::Waiting { what } => {
+                self.step(&format!("waiting for another meshproof: {what}"), None)
+            }
             Event::Done => self.with(ProgressBar::finish_and_clear),
         }
     }
@@ -87,17 +106,28 @@ impl Downloads {
         }
         self.with(ProgressBar::finish_and_clear);
         let bar = bytes.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
-        let template = if bytes.is_some() { "{msg} {bar:30} {bytes}/{total_bytes}" } else { "{spinner} {msg}" };
+        let template = if bytes.is_some() {
+            "{msg} {bar:30} {bytes}/{total_bytes}"
+        } else {
+            "{spinner} {msg}"
+        };
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
         bar.set_message(what.to_owned());
         bar.tick();
-        *self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner) = Some(bar);
+        *self
+            .bar
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(bar);
     }
 
     fn with(&self, act: impl FnOnce(&ProgressBar)) {
-        if let Some(bar) = &*self.bar.lock().unwrap_or_else(std::sync::PoisonError::into_inner) {
+        if let Some(bar) = &*self
+            .bar
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+        {
             act(bar);
         }
     }

@@ -30,6 +30,9 @@ fn main() -> ExitCode {
         }
     };
     let selected = |name: &str| !arguments.is_filtered_out(&Trial::test(name, || Ok(())));
-    let trials = suites.into_iter().flat_map(|suite| suite.trials(&selected)).collect();
+    let trials = suites
+        .into_iter()
+        .flat_map(|suite| suite.trials(&selected))
+        .collect();
     libtest_mimic::run(&arguments, trials).exit_code()
 }

@@ -34,8 +34,19 @@ pub fn peak(child: &mut Child, executable: &Path) -> Vec<Process> {
         std::thread::sleep(Duration::from_millis(2));
     }
     let main = child.id();
-    let name = |pid| if pid == main { "the command".to_owned() } else { format!("its child {pid}") };
-    seen.into_iter().map(|(pid, mib)| Process { name: name(pid), mib }).collect()
+    let name = |pid| {
+        if pid == main {
+            "the command".to_owned()
+        } else {
+            format!("its child {pid}")
+        }
+    };
+    seen.into_iter()
+        .map(|(pid, mib)| Process {
+            name: name(pid),
+            mib,
+        })
+        .collect()
 }
 
 fn pids() -> impl Iterator<Item = u32> {

@@ -15,8 +15,13 @@ pub(crate) struct Live {
 }
 
 enum Kind {
-    Terminal { all: MultiProgress, lines: Mutex<HashMap<String, ProgressBar>> },
-    Plain { last: Mutex<HashMap<String, String>> },
+    Terminal {
+        all: MultiProgress,
+        lines: Mutex<HashMap<String, ProgressBar>>,
+    },
+    Plain {
+        last: Mutex<HashMap<String, String>>,
+    },
 }
 
 impl Live {
@@ -24,9 +29,14 @@ impl Live {
     pub(crate) fn new() -> Self {
         let kind = if live_on_stderr() {
             let all = MultiProgress::with_draw_target(ProgressDrawTarget::stderr_with_hz(30));
-            Kind::Terminal { all, lines: Mutex::default() }
+            Kind::Terminal {
+                all,
+                lines: Mutex::default(),
+            }
         } else {
-            Kind::Plain { last: Mutex::default() }
+            Kind::Plain {
+                last: Mutex::default(),
+            }
         };
         Self { kind }
     }
@@ -76,7 +86,8 @@ impl Live {
 }
 
 fn style() -> ProgressStyle {
-    ProgressStyle::with_template("  {prefix:28!} {wide_msg}").unwrap_or_else(|_| ProgressStyle::default_spinner())
+    ProgressStyle::with_template("  {prefix:28!} {wide_msg}")
+        .unwrap_or_else(|_| ProgressStyle::default_spinner())
 }
 
 /// A panic elsewhere does not make progress lines wrong.

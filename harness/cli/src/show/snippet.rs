@@ -17,11 +17,20 @@ pub(crate) struct Place {
 const SHOWN: usize = 100;
 
 /// `message`, `--> file:line:column`, the line, and a mark below what is meant.
-pub(crate) fn render(message: &str, file: &str, text: Option<&str>, place: Option<Place>, help: Option<&str>) -> String {
+pub(crate) fn render(
+    message: &str,
+    file: &str,
+    text: Option<&str>,
+    place: Option<Place>,
+    help: Option<&str>,
+) -> String {
     let mut out = printable(message).into_owned();
     match place {
         Some(place) => {
-            add(&mut out, format_args!("\n  --> {file}:{}:{}", place.line, place.column));
+            add(
+                &mut out,
+                format_args!("\n  --> {file}:{}:{}", place.line, place.column),
+            );
             if let Some(line) = text.and_then(|text| nth_line(text, place.line)) {
                 marked(&mut out, line, place);
             }
@@ -35,7 +44,8 @@ pub(crate) fn render(message: &str, file: &str, text: Option<&str>, place: Optio
 }
 
 fn nth_line(text: &str, line: u32) -> Option<&str> {
-    text.lines().nth(usize::try_from(line).ok()?.checked_sub(1)?)
+    text.lines()
+        .nth(usize::try_from(line).ok()?.checked_sub(1)?)
 }
 
 fn marked(out: &mut String, line: &str, place: Place) {
@@ -43,12 +53,32 @@ fn marked(out: &mut String, line: &str, place: Place) {
     // A long line is shown from a little before the place.
     let skipped = before.saturating_sub(SHOWN / 2);
     // One character for one, or the mark would stand elsewhere.
-    let shown: String = printable(line).replace('\t', " ").chars().skip(skipped).take(SHOWN).collect();
+    let shown: String = printable(line)
+        .replace('\t', " ")
+        .chars()
+        .skip(skipped)
+        .take(SHOWN)
+        .collect();
     let gutter = place.line.to_string();
-    let mark = "^".repeat(place.length.clamp(1, shown.chars().count().saturating_sub(before - skipped).max(1)));
+    let mark = "^".repeat(
+        place.length.clamp(
+            1,
+            shown
+                .chars()
+                .count()
+                .saturating_sub(before - skipped)
+                .max(1),
+        ),
+    );
     let space = " ".repeat(gutter.len());
-    add(out, format_args!("\n  {space} |\n  {gutter} | {}", shown.trim_end()));
-    add(out, format_args!("\n  {space} | {}{mark}", " ".repeat(before - skipped)));
+    add(
+        out,
+        format_args!("\n  {space} |\n  {gutter} | {}", shown.trim_end()),
+    );
+    add(
+        out,
+        format_args!("\n  {space} | {}{mark}", " ".repeat(before - skipped)),
+    );
 }
 
 fn add(out: &mut String, what: std::fmt::Arguments) {
@@ -63,15 +93,29 @@ mod tests {
     #[test]
     fn marks_what_is_meant() {
         let text = "cases:\n  - name: a\n    expcet: {}\n";
-        let place = Place { line: 3, column: 5, length: 6 };
-        let shown = render("unknown field `expcet`", "s.yaml", Some(text), Some(place), Some("did you mean `expect`?"));
+        let place = Place {
+            line: 3,
+            column: 5,
+            length: 6,
+        };
+        let shown = render(
+            "unknown field `expcet`",
+            "s.yaml",
+            Some(text),
+            Some(place),
+            Some("did you mean `expect`?"),
+        );
         insta::assert_snapshot!(shown);
     }
 
     #[test]
     fn places_outside_the_text_do_no_harm() {
         for (line, column) in [(0, 0), (1, 0), (1, 400), (9, 1), (u32::MAX, u32::MAX)] {
-            let place = Place { line, column, length: 1000 };
+            let place = Place {
+                line,
+                column,
+                length: 1000,
+            };
             assert!(render("m", "f", Some("a: b"), Some(place), None).starts_with("m\n  --> f:"));
         }
     }
@@ -79,7 +123,17 @@ mod tests {
     #[test]
     fn a_long_line_is_shown_around_the_place() {
         let text = format!("{}HERE{}", "x".repeat(500), "y".repeat(500));
-        let shown = render("m", "f", Some(&text), Some(Place { line: 1, column: 501, length: 4 }), None);
+        let shown = render(
+            "m",
+            "f",
+            Some(&text),
+            Some(Place {
+                line: 1,
+                column: 501,
+                length: 4,
+            }),
+            None,
+        );
         let lines: Vec<&str> = shown.lines().collect();
         assert_eq!(lines[3].find("HERE"), lines[4].find("^^^^"));
         assert!(lines.iter().all(|line| line.len() < 120), "{shown}");

@@ -32,16 +32,27 @@ pub fn reports() -> PathBuf {
 /// Runs the wanted cases of a scenario, and the controls they need; all of them where none is named.
 pub fn run(file: &Path, wanted: &[String], root: &Path) -> Result<Ran, String> {
     // A folder of its own, so that `latest` in it is this run whatever else goes on.
-    let out = tempfile::Builder::new().prefix("test-").tempdir_in(made(root)?).map_err(|error| error.to_string())?;
+    let out = tempfile::Builder::new()
+        .prefix("test-")
+        .tempdir_in(made(root)?)
+        .map_err(|error| error.to_string())?;
     let mut command = Command::new(MESHPROOF);
     command.arg("run").arg(file).arg("--out").arg(out.path());
     if !wanted.is_empty() {
         let names: Vec<String> = wanted.iter().map(|name| regex_lite::escape(name)).collect();
-        command.arg("--case").arg(format!("^(?:{})$", names.join("|")));
+        command
+            .arg("--case")
+            .arg(format!("^(?:{})$", names.join("|")));
     }
-    let output = command.output().map_err(|error| format!("starting {MESHPROOF}: {error}"))?;
+    let output = command
+        .output()
+        .map_err(|error| format!("starting {MESHPROOF}: {error}"))?;
     let folder = out.path().join("latest").canonicalize();
-    let record = folder.as_ref().ok().map(|folder| read(&folder.join("run.json"))).transpose()?;
+    let record = folder
+        .as_ref()
+        .ok()
+        .map(|folder| read(&folder.join("run.json")))
+        .transpose()?;
     Ok(Ran {
         exit: output.status.code().unwrap_or(-1),
         stderr: String::from_utf8_lossy(&output.stderr).into_owned(),
@@ -52,9 +63,12 @@ pub fn run(file: &Path, wanted: &[String], root: &Path) -> Result<Ran, String> {
 
 /// Moves the run's folder to where reports are kept. The run's name makes it unique.
 fn keep(folder: Option<PathBuf>, root: &Path) -> Result<PathBuf, String> {
-    let Some(from) = folder else { return Ok(root.to_owned()) };
+    let Some(from) = folder else {
+        return Ok(root.to_owned());
+    };
     let to = root.join(from.file_name().unwrap_or_default());
-    fs::rename(&from, &to).map_err(|error| format!("moving {} to {}: {error}", from.display(), to.display()))?;
+    fs::rename(&from, &to)
+        .map_err(|error| format!("moving {} to {}: {error}", from.display(), to.display()))?;
     Ok(to)
 }
 
@@ -77,7 +91,11 @@ pub fn judge(ran: Result<&Ran, String>, name: &str) -> Result<Completion, Failed
     }
     match ran.record.as_ref().and_then(|record| case(record, name)) {
         Some(case) => verdict(case, ran),
-        None => Err(format!("the run ended with {} and without this case\n{}", ran.exit, ran.stderr).into()),
+        None => Err(format!(
+            "the run ended with {} and without this case\n{}",
+            ran.exit, ran.stderr
+        )
+        .into()),
     }
 }
 
@@ -88,7 +106,9 @@ fn lacking(ran: &Ran, name: &str) -> Result<Completion, Failed> {
         return Err(format!("this machine cannot run scenarios, and CI must\n{reason}").into());
     }
     eprintln!("skipped {name}: {reason}");
-    Ok(Completion::ignored_with(reason.lines().next().unwrap_or_default()))
+    Ok(Completion::ignored_with(
+        reason.lines().next().unwrap_or_default(),
+    ))
 }
 
 fn verdict(case: &CaseRecord, ran: &Ran) -> Result<Completion, Failed> {
@@ -101,16 +121,24 @@ fn verdict(case: &CaseRecord, ran: &Ran) -> Result<Completion, Failed> {
 
 fn explain(case: &CaseRecord, ran: &Ran) -> String {
     let mut lines = vec![case.verdict.summary.clone()];
-    let bad = case.verdict.checks.iter().filter(|check| check.status != Status::Pass);
+    let bad = case
+        .verdict
+        .checks
+        .iter()
+        .filter(|check| check.status != Status::Pass);
     lines.extend(bad.map(|check| format!("  {}: {}", check.what, check.detail)));
     let problems = ran.record.iter().flat_map(|record| &record.problems);
-    lines.extend(problems.map(|problem| format!("  while {}: {}", problem.during, problem.message)));
+    lines
+        .extend(problems.map(|problem| format!("  while {}: {}", problem.during, problem.message)));
     lines.push(format!("  see {}", ran.folder.display()));
     lines.join("\n")
 }
 
 fn case<'a>(record: &'a RunRecord, name: &str) -> Option<&'a CaseRecord> {
     let (scenario, case) = name.split_once("::")?;
-    let scenario = record.scenarios.iter().find(|found| found.name == scenario)?;
+    let scenario = record
+        .scenarios
+        .iter()
+        .find(|found| found.name == scenario)?;
     scenario.cases.iter().find(|found| found.name == case)
 }

@@ -18,7 +18,8 @@ const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
 
 /// The name of nextest's run, where each trial is a process of its own.
 pub fn nextest_run() -> Option<String> {
-    let own_process = std::env::var("NEXTEST_EXECUTION_MODE").is_ok_and(|mode| mode == "process-per-test");
+    let own_process =
+        std::env::var("NEXTEST_EXECUTION_MODE").is_ok_and(|mode| mode == "process-per-test");
     let id = std::env::var("NEXTEST_RUN_ID").ok()?;
     (own_process && id.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')).then_some(id)
 }
@@ -27,11 +28,21 @@ pub fn nextest_run() -> Option<String> {
 pub fn run_once(file: &Path, id: &str) -> Result<Ran, String> {
     let root = record::reports();
     let folder = root.join(format!("nextest-{id}"));
-    let telling = |path: &Path, error: std::io::Error| format!("sharing a run by {}: {error}", path.display());
+    let telling = |path: &Path, error: std::io::Error| {
+        format!("sharing a run by {}: {error}", path.display())
+    };
     fs::create_dir_all(&folder).map_err(|error| telling(&folder, error))?;
-    let name = file.file_stem().unwrap_or_default().to_string_lossy().into_owned();
+    let name = file
+        .file_stem()
+        .unwrap_or_default()
+        .to_string_lossy()
+        .into_owned();
     let path = folder.join(format!("{name}.lock"));
-    let lock = File::options().create(true).append(true).open(&path).map_err(|error| telling(&path, error))?;
+    let lock = File::options()
+        .create(true)
+        .append(true)
+        .open(&path)
+        .map_err(|error| telling(&path, error))?;
     lock.lock().map_err(|error| telling(&path, error))?;
     let note = folder.join(format!("{name}.json"));
     if let Some(ran) = left(&note)? {
@@ -48,24 +59,43 @@ pub fn run_once(file: &Path, id: &str) -> Result<Ran, String> {
 
 fn note_of(ran: &Ran) -> String {
     let recorded = ran.record.is_some();
-    json!({"exit": ran.exit, "stderr": ran.stderr, "folder": ran.folder, "recorded": recorded}).to_string()
+    json!({"exit": ran.exit, "stderr": ran.stderr, "folder": ran.folder, "recorded": recorded})
+        .to_string()
 }
 
 /// What the trial that ran the scenario left.
 fn left(note: &Path) -> Result<Option<Ran>, String> {
-    let Ok(text) = fs::read_to_string(note) else { return Ok(None) };
-    let value: Value = serde_json::from_str(&text).map_err(|error| format!("reading {}: {error}", note.display()))?;
+    let Ok(text) = fs::read_to_string(note) else {
+        return Ok(None);
+    };
+    let value: Value = serde_json::from_str(&text)
+        .map_err(|error| format!("reading {}: {error}", note.display()))?;
     let folder = PathBuf::from(value["folder"].as_str().unwrap_or_default());
-    let record = if value["recorded"] == true { Some(record::read(&folder.join("run.json"))?) } else { None };
-    let exit = value["exit"].as_i64().and_then(|exit| i32::try_from(exit).ok()).unwrap_or(-1);
-    Ok(Some(Ran { exit, stderr: value["stderr"].as_str().unwrap_or_default().to_owned(), record, folder }))
+    let record = if value["recorded"] == true {
+        Some(record::read(&folder.join("run.json"))?)
+    } else {
+        None
+    };
+    let exit = value["exit"]
+        .as_i64()
+        .and_then(|exit| i32::try_from(exit).ok())
+        .unwrap_or(-1);
+    Ok(Some(Ran {
+        exit,
+        stderr: value["stderr"].as_str().unwrap_or_default().to_owned(),
+        record,
+        folder,
+    }))
 }
 
 /// Removes notes of runs long over. What cannot be removed does no harm.
 fn forget_old(root: &Path) {
     let before = SystemTime::now() - KEPT;
     for entry in fs::read_dir(root).into_iter().flatten().flatten() {
-        let old = entry.metadata().and_then(|data| data.modified()).is_ok_and(|changed| changed < before);
+        let old = entry
+            .metadata()
+            .and_then(|data| data.modified())
+            .is_ok_and(|changed| changed < before);
         if old && entry.file_name().to_string_lossy().starts_with("nextest-") {
             let _ = fs::remove_dir_all(entry.path());
         }

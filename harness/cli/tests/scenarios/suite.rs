@@ -20,12 +20,18 @@ pub struct Suite {
 /// Every scenario of the workspace.
 pub fn all() -> Result<Vec<Suite>, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
-    let folder = folder.canonicalize().map_err(|error| format!("looking for {}: {error}", folder.display()))?;
-    let entries = std::fs::read_dir(&folder).map_err(|error| format!("reading {}: {error}", folder.display()))?;
+    let folder = folder
+        .canonicalize()
+        .map_err(|error| format!("looking for {}: {error}", folder.display()))?;
+    let entries = std::fs::read_dir(&folder)
+        .map_err(|error| format!("reading {}: {error}", folder.display()))?;
     let mut files: Vec<PathBuf> = entries
         .flatten()
         .map(|entry| entry.path())
-        .filter(|path| path.extension().is_some_and(|extension| extension == "yaml"))
+        .filter(|path| {
+            path.extension()
+                .is_some_and(|extension| extension == "yaml")
+        })
         .collect();
     files.sort();
     files.into_iter().map(Suite::list).collect()
@@ -36,16 +42,32 @@ impl Suite {
         let output = Command::new(MESHPROOF).arg("list").arg(&file).output();
         let output = output.map_err(|error| format!("starting {MESHPROOF}: {error}"))?;
         if !output.status.success() {
-            return Err(format!("listing {}:\n{}", file.display(), String::from_utf8_lossy(&output.stderr)));
+            return Err(format!(
+                "listing {}:\n{}",
+                file.display(),
+                String::from_utf8_lossy(&output.stderr)
+            ));
         }
-        let cases = String::from_utf8_lossy(&output.stdout).lines().map(str::to_owned).collect();
+        let cases = String::from_utf8_lossy(&output.stdout)
+            .lines()
+            .map(str::to_owned)
+            .collect();
         Ok(Self { file, cases })
     }
 
     /// A trial per case. `selected` says which of them this process will run.
     pub fn trials(self, selected: &dyn Fn(&str) -> bool) -> Vec<Trial> {
-        let wanted: Vec<String> = self.cases.iter().filter(|name| selected(name)).cloned().collect();
-        let run = Arc::new(Shared { file: self.file, wanted, ran: OnceLock::new() });
+        let wanted: Vec<String> = self
+            .cases
+            .iter()
+            .filter(|name| selected(name))
+            .cloned()
+            .collect();
+        let run = Arc::new(Shared {
+            file: self.file,
+            wanted,
+            ran: OnceLock::new(),
+        });
         self.cases
             .into_iter()
             .map(|name| {

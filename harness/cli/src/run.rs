@@ -1,0 +1,92 @@
+//! `meshproof run`: from files on the command line to a verdict, with a report on every way out.
+
+mod ending;
+mod journal;
+mod stop;
+mod wiring;
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use tokio::runtime::Builder;
+
+use self::journal::Journal;
+use self::stop::Stop;
+use crate::args::{On, RunArgs};
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::show::live::Live;
+
+/// Runs the scenarios, writes the reports, prints the table.
+pub(crate) fn command(args: &RunArgs) -> Result<Exit, Failure> {
+    let journal = Journal::begin(provider(args.on));
+    let live = Live::new();
+    let done = catch_unwind(AssertUnwindSafe(|| attempt(args, &journal, &live)));
+    live.clear();
+    let done = done.unwrap_or_else(|panic| Err(internal(panic.as_ref())));
+    ending::report(args, &journal, done)
+}
+
+fn provider(on: On) -> &'static str {
+    match on {
+        On::Embedded => "embedded",
+        On::Kind => "kind",
+        On::Contexts => "contexts",
+    }
+}
+
+/// The run itself, until it is done or a signal comes.
+fn attempt(args: &RunArgs, journal: &Journal, live: &Live) -> Result<(), Failure> {
+    if args.on != On::Embedded {
+        return Err(not_built(args.on));
+    }
+    let system = |error: std::io::Error| Failure::of(Exit::EnvironmentFailed, &error);
+    let mut stop = Stop::listen().map_err(system)?;
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .map_err(system)?;
+    let done = runtime.block_on(async {
+        tokio::select! {
+            done = wiring::run(args, journal, live) => done,
+            // Dropping the run ends the clusters, and with them all that runs in them.
+            exit = stop.wait() => Err(stopped(exit)),
+        }
+    });
+    // A download that is under way in a thread is not waited for.
+    runtime.shutdown_background();
+    done
+}
+
+fn not_built(on: On) -> Failure {
+    let message = format!(
+        "--on {}: not built yet in this version: leave it out to run on the embedded clusters",
+        provider(on)
+    );
+    Failure::new(Exit::BadInput, message)
+}
+
+fn stopped(exit: Exit) -> Failure {
+    let signal = if exit == Exit::Interrupted {
+        "SIGINT"
+    } else {
+        "SIGTERM"
+    };
+    Failure::new(
+        exit,
+        format!("stopped by {signal}: what was found until then is in the report"),
+    )
+}
+
+/// The panic itself has been printed where it happened.
+fn internal(panic: &(dyn Any + Send)) -> Failure {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text
+        .or_else(|| panic.downcast_ref::<&str>().copied())
+        .unwrap_or("no text");
+    Failure::new(
+        Exit::Internal,
+        format!("a fault in meshproof itself: {text}"),
+    )
+}

@@ -1,0 +1,110 @@
+//! The end of a run: reports, table, exit code.
+
+use std::fmt::Write;
+
+use meshproof_record::RunRecord;
+use meshproof_reports::{TableOptions, Totals, table, write_run};
+
+use super::journal::Journal;
+use crate::args::RunArgs;
+use crate::exit::Exit;
+use crate::failure::Failure;
+use crate::show;
+
+/// Writes the reports and prints the table, whatever became of the run.
+pub(crate) fn report(
+    args: &RunArgs,
+    journal: &Journal,
+    done: Result<(), Failure>,
+) -> Result<Exit, Failure> {
+    if let Err(failure) = &done {
+        journal.problem(during(failure.exit), &failure.message);
+    }
+    let record = journal.end();
+    let written = write_run(&args.out, &record);
+    let folder = written
+        .as_ref()
+        .ok()
+        .map(|written| written.folder.as_path());
+    let mut text = table(
+        &record,
+        TableOptions {
+            colour: show::colour_on_stdout(),
+            folder,
+        },
+    );
+    if args.profile {
+        text.push_str(&profile(&record));
+    }
+    // Without any scenario the error below says it all, with the text of the file that it is about.
+    let begun = !record.scenarios.is_empty();
+    let printed = if begun { show::out(&text) } else { Ok(()) };
+    match done {
+        // What kept the run from its work outweighs that it could not be told.
+        Err(failure) if begun => return Ok(failure.exit),
+        Err(failure) => return Err(failure),
+        Ok(()) => {}
+    }
+    written.map_err(|error| Failure::of(Exit::EnvironmentFailed, &error))?;
+    printed.map_err(|error| Failure::of(Exit::EnvironmentFailed, &error))?;
+    Ok(verdict(&record))
+}
+
+/// What was being done, as the record tells it.
+fn during(exit: Exit) -> &'static str {
+    match exit {
+        Exit::BadInput => "reading the input",
+        Exit::ToolchainMissing => "finding the toolchain",
+        Exit::NamespacesRefused => "making namespaces",
+        Exit::Interrupted | Exit::Terminated => "interrupted",
+        Exit::Internal => "internal",
+        Exit::EnvironmentFailed | Exit::Pass | Exit::Fail | Exit::Inconclusive => "running",
+    }
+}
+
+/// The exit code of a run that came to its end.
+fn verdict(record: &RunRecord) -> Exit {
+    let totals = Totals::of(record);
+    if !record.problems.is_empty() {
+        Exit::EnvironmentFailed
+    } else if totals.failed > 0 {
+        Exit::Fail
+    } else if totals.inconclusive > 0 || totals.passed == 0 {
+        // A run in which nothing passed has proven nothing, whatever was skipped.
+        Exit::Inconclusive
+    } else {
+        Exit::Pass
+    }
+}
+
+/// Where the time went, in the order in which things began.
+fn profile(record: &RunRecord) -> String {
+    let mut phases: Vec<_> = record.phases.iter().collect();
+    phases.sort_by(|a, b| a.start_ms.total_cmp(&b.start_ms));
+    let mut text = String::from("\n    from ms    took ms  what\n");
+    for phase in phases {
+        // Writing to a string cannot fail.
+        let _ = writeln!(
+            text,
+            "{:>11.1}{:>11.1}  {}",
+            phase.start_ms, phase.duration_ms, phase.name
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_proved_nothing_is_not_a_pass() {
+        let mut record = Journal::begin("embedded").end();
+        assert_eq!(verdict(&record), Exit::Inconclusive);
+        record.problems.push(meshproof_record::Problem {
+            during: "x".into(),
+            message: "y".into(),
+        });
+        assert_eq!(verdict(&record), Exit::EnvironmentFailed);
+    }
+}

@@ -1,0 +1,125 @@
+//! What a run found so far: the record that is written whenever and however the run ends.
+
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use jiff::Timestamp;
+use meshproof_record::{Phase, Problem, RunRecord, SCHEMA, ScenarioRecord, Tool};
+
+/// The run record in the making. Shared by whoever finds something.
+pub(crate) struct Journal {
+    begun: Instant,
+    record: Mutex<RunRecord>,
+}
+
+impl Journal {
+    /// Begins the record of a run that starts now.
+    pub(crate) fn begin(provider: &str) -> Self {
+        let now = Timestamp::now();
+        let record = RunRecord {
+            schema: SCHEMA.to_owned(),
+            run_id: run_id(now),
+            tool: Tool {
+                version: env!("CARGO_PKG_VERSION").to_owned(),
+                commit: option_env!("MESHPROOF_COMMIT").map(str::to_owned),
+            },
+            provider: provider.to_owned(),
+            started: instant(now),
+            finished: instant(now),
+            versions: [].into(),
+            scenarios: Vec::new(),
+            problems: Vec::new(),
+            phases: Vec::new(),
+        };
+        Self {
+            begun: Instant::now(),
+            record: Mutex::new(record),
+        }
+    }
+
+    /// Adds or changes something.
+    pub(crate) fn note(&self, change: impl FnOnce(&mut RunRecord)) {
+        change(&mut self.locked());
+    }
+
+    /// Adds a scenario, or replaces what is known of it by now.
+    pub(crate) fn scenario(&self, scenario: ScenarioRecord) {
+        let mut record = self.locked();
+        match record
+            .scenarios
+            .iter_mut()
+            .find(|known| known.name == scenario.name)
+        {
+            Some(known) => *known = scenario,
+            None => record.scenarios.push(scenario),
+        }
+    }
+
+    /// Something kept the run from its work.
+    pub(crate) fn problem(&self, during: &str, message: &str) {
+        let problem = Problem {
+            during: during.to_owned(),
+            message: message.to_owned(),
+        };
+        self.locked().problems.push(problem);
+    }
+
+    /// A stretch of time that began at `from` and ends now.
+    pub(crate) fn phase(&self, name: &str, from: Instant) {
+        let phase = Phase {
+            name: name.to_owned(),
+            start_ms: from.saturating_duration_since(self.begun).as_secs_f64() * 1000.0,
+            duration_ms: from.elapsed().as_secs_f64() * 1000.0,
+        };
+        self.locked().phases.push(phase);
+    }
+
+    /// The record of a run that ends now.
+    pub(crate) fn end(&self) -> RunRecord {
+        self.phase("run", self.begun);
+        let mut record = self.locked().clone();
+        record.finished = instant(Timestamp::now());
+        record
+    }
+
+    /// A panic while the record was held leaves at worst a half-told scenario.
+    fn locked(&self) -> MutexGuard<'_, RunRecord> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A name that sorts by time and that two runs started at once do not share.
+fn run_id(now: Timestamp) -> String {
+    let time = now.strftime("%Y%m%d-%H%M%S");
+    let part = now.subsec_nanosecond().unsigned_abs() / 1_000_000;
+    format!("{time}-{part:03}-{:x}", std::process::id())
+}
+
+/// RFC 3339 in UTC, milliseconds.
+fn instant(now: Timestamp) -> String {
+    format!("{now:.3}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn times_are_written_as_the_record_promises() {
+        let time: Timestamp = "2026-03-01T10:11:12.0345678Z".parse().unwrap();
+        assert_eq!(instant(time), "2026-03-01T10:11:12.034Z");
+        assert_eq!(
+            run_id(time),
+            format!("20260301-101112-034-{:x}", std::process::id())
+        );
+    }
+
+    #[test]
+    fn what_was_found_is_there_at_the_end() {
+        let journal = Journal::begin("embedded");
+        journal.problem("start clusters", "no room");
+        let record = journal.end();
+        assert_eq!(record.problems.len(), 1);
+        assert_eq!(record.phases[0].name, "run");
+    }
+}

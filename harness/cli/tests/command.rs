@@ -1,0 +1,185 @@
+//! The command from outside: exit codes, messages, and reports, without clusters.
+
+#![allow(clippy::unwrap_used)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn meshproof(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_meshproof"))
+        .args(arguments)
+        .output()
+        .unwrap()
+}
+
+fn code(output: &Output) -> i32 {
+    output.status.code().unwrap()
+}
+
+fn stderr(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stderr).into_owned()
+}
+
+fn stdout(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The tutorial's scenario with one piece of its text replaced, its manifests named absolutely.
+fn changed(folder: &Path, from: &str, to: &str) -> PathBuf {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap();
+    let text = fs::read_to_string(root.join("scenarios/mysql-mtls.yaml")).unwrap();
+    assert!(text.contains(from), "the scenario has no {from:?}");
+    let text = text
+        .replacen(from, to, 1)
+        .replace("../fixtures", root.join("fixtures").to_str().unwrap());
+    let path = folder.join("changed.yaml");
+    fs::write(&path, text).unwrap();
+    path
+}
+
+#[test]
+fn wrong_arguments_are_bad_input() {
+    for arguments in [
+        &["bogus"][..],
+        &["run", "--case", "("],
+        &["run", "--on", "moon"],
+        &["mesh", "compile"],
+        &[],
+    ] {
+        let output = meshproof(arguments);
+        assert_eq!(code(&output), 3, "{arguments:?}: {}", stderr(&output));
+        assert!(stdout(&output).is_empty(), "{arguments:?}");
+    }
+}
+
+#[test]
+fn help_and_version_are_no_errors() {
+    for arguments in [&["--help"][..], &["--version"], &["run", "--help"]] {
+        assert_eq!(code(&meshproof(arguments)), 0, "{arguments:?}");
+    }
+}
+
+#[test]
+fn a_provider_that_is_not_built_says_so() {
+    let out = tempfile::tempdir().unwrap();
+    for provider in ["kind", "contexts"] {
+        let output = meshproof(&[
+            "run",
+            "--on",
+            provider,
+            "--out",
+            out.path().to_str().unwrap(),
+        ]);
+        assert_eq!(code(&output), 3);
+        assert!(
+            stderr(&output).contains("not built yet in this version"),
+            "{}",
+            stderr(&output)
+        );
+    }
+}
+
+#[test]
+fn an_unknown_key_is_told_with_its_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = changed(
+        folder.path(),
+        "    control: sql-crosses",
+        "    contrl: sql-crosses",
+    );
+    for command in ["lint", "list", "plan"] {
+        let output = meshproof(&[command, file.to_str().unwrap()]);
+        let error = stderr(&output);
+        assert_eq!(code(&output), 3, "{command}: {error}");
+        assert!(
+            error.contains("contrl") && error.contains("^^^") && error.contains("changed.yaml:"),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn bad_input_of_a_run_is_in_its_reports() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = changed(folder.path(), "kind: Scenario", "kind: Senario");
+    let output = meshproof(&[
+        "run",
+        file.to_str().unwrap(),
+        "--out",
+        folder.path().to_str().unwrap(),
+    ]);
+    assert_eq!(code(&output), 3, "{}", stderr(&output));
+    let junit = fs::read_to_string(folder.path().join("latest/junit.xml")).unwrap();
+    assert!(
+        junit.contains(r#"errors="1""#) && junit.contains("Senario"),
+        "{junit}"
+    );
+    assert!(folder.path().join("latest/run.json").exists());
+}
+
+#[test]
+fn two_scenarios_of_one_name_are_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let one = changed(folder.path(), "kind: Scenario", "kind: Scenario");
+    fs::copy(&one, folder.path().join("again.yaml")).unwrap();
+    let output = meshproof(&["list", folder.path().to_str().unwrap()]);
+    assert_eq!(code(&output), 3);
+    assert!(
+        stderr(&output).contains("two scenarios are called `mysql-mtls`"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn a_folder_without_scenarios_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let output = meshproof(&["lint", folder.path().to_str().unwrap()]);
+    assert_eq!(code(&output), 3);
+    assert!(
+        stderr(&output).contains("no .yaml or .yml file"),
+        "{}",
+        stderr(&output)
+    );
+}
+
+#[test]
+fn cases_are_listed_one_a_line() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = changed(folder.path(), "kind: Scenario", "kind: Scenario");
+    let output = meshproof(&["list", file.to_str().unwrap()]);
+    assert_eq!(code(&output), 0);
+    assert!(
+        stdout(&output)
+            .lines()
+            .all(|line| line.starts_with("mysql-mtls::")),
+        "{}",
+        stdout(&output)
+    );
+    assert!(stdout(&output).lines().count() >= 3);
+}
+
+#[test]
+fn a_cluster_file_that_is_not_there_is_bad_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let output = meshproof(&[
+        "mesh",
+        "compile",
+        "/no/such.yaml",
+        "--mesh-config",
+        "/no/mesh.yaml",
+        "--out",
+        out,
+    ]);
+    assert_eq!(code(&output), 3);
+    assert!(
+        stderr(&output).contains("/no/such.yaml"),
+        "{}",
+        stderr(&output)
+    );
+}
