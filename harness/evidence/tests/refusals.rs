@@ -120,19 +120,21 @@ fn the_reasons_read_well() {
         });
         lines.collect::<String>()
     };
-    let all: String = ids
-        .into_iter()
-        .map(support::text_of)
-        .map(|r| {
-            format!(
-                "{}, default format\n{}{}, longer format\n{}",
-                r.id,
-                told(&r, &r.default_format()),
-                r.id,
-                told(&r, &r.full())
-            )
-        })
-        .collect();
+    let mut all = String::new();
+    for recorded in ids.into_iter().map(support::text_of) {
+        for (format, logs) in [
+            ("default", recorded.default_format()),
+            ("longer", recorded.full()),
+        ] {
+            all.extend([
+                &recorded.id,
+                ", ",
+                format,
+                " format\n",
+                &told(&recorded, &logs),
+            ]);
+        }
+    }
     insta::assert_snapshot!(all);
 }
 
@@ -141,12 +143,14 @@ fn spaces_of_old_envoys_make_no_difference() {
     let format = BuiltIn::Failures.format().unwrap();
     let spaced = |line: &str| {
         let record = format.parse(line).unwrap();
-        let value =
-            |(operator, value): (&Operator, &str)| match operator.name.ends_with("_FAILURE_REASON")
-            {
-                true => value.replace('_', " "),
-                false => value.to_owned(),
-            };
+        let value = |(operator, value): (&Operator, &str)| {
+            let is_reason = operator.name.ends_with("_FAILURE_REASON");
+            if is_reason {
+                value.replace('_', " ")
+            } else {
+                value.to_owned()
+            }
+        };
         let values: Vec<String> = record.iter().map(value).collect();
         let values: Vec<&str> = values.iter().map(String::as_str).collect();
         format.render(&values).unwrap()

@@ -100,6 +100,22 @@ mod tests {
             parse_batch("NULL\ta\\tb\\\\n\n"),
             Ok(vec![vec![None, Some("a\tb\\n".into())]])
         );
+        // As MariaDB's client 10.11 printed NULL, tab, line break, backslash, nothing, CHAR(0), 'NULL'.
+        let seen = parse_batch("NULL\ta\\tb\tc\\nd\t\\\\\t\t\\0\tNULL\n\n").unwrap();
+        let text = |value: &str| Some(value.to_owned());
+        assert_eq!(
+            seen[0],
+            [
+                None,
+                text("a\tb"),
+                text("c\nd"),
+                text("\\"),
+                text(""),
+                text("\0"),
+                None
+            ]
+        );
+        assert_eq!(seen[1], [text("")]);
         let error = parse_batch("ok\n1\ta\\x\n").unwrap_err();
         assert_eq!((error.line, error.value), (2, 2));
         assert!(parse_batch("a\\").is_err());

@@ -3,11 +3,11 @@
 use crate::error::{ClientError, find_error};
 use crate::phase::Phase;
 
-/// `ECONNREFUSED` on Linux.
-const REFUSED: i32 = 111;
-/// `ETIMEDOUT`, `EHOSTUNREACH`, `ENETUNREACH`, and `EINPROGRESS` of clients that time the connect out
-/// themselves.
-const NO_ANSWER: [i32; 4] = [110, 113, 101, 115];
+/// `ECONNREFUSED` on Linux, and `EINPROGRESS`: MariaDB's client (seen with 10.11) connects without
+/// blocking and prints that number when the answer was a refusal. Silence gives `ETIMEDOUT` there too.
+const REFUSED: [i32; 2] = [111, 115];
+/// `ETIMEDOUT`, `EHOSTUNREACH`, `ENETUNREACH` on Linux.
+const NO_ANSWER: [i32; 3] = [110, 113, 101];
 
 /// How a client program ended. The numbers that the client prints are no causes: the same 2013 with
 /// errno 11 stands for every refusal by a proxy.
@@ -116,7 +116,7 @@ fn of_error(error: ClientError) -> ClientEnd {
 
 fn not_reached(error: ClientError) -> ClientEnd {
     match error.errno {
-        Some(REFUSED) => ClientEnd::Refused(error),
+        Some(errno) if REFUSED.contains(&errno) => ClientEnd::Refused(error),
         Some(errno) if NO_ANSWER.contains(&errno) => ClientEnd::NoAnswer(error),
         _ => ClientEnd::Failed(error),
     }
