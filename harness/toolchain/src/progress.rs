@@ -5,13 +5,15 @@
 pub enum Event {
     /// A download begins; `bytes` is its whole size, where known.
     Fetching {
-        /// What is fetched, for example `envoy 1.40.0` or `mariadb-server-core`.
+        /// What is fetched, for example `envoy 1.40.0`.
         what: String,
         /// Size in bytes.
         bytes: Option<u64>,
     },
-    /// So many bytes of the current download have arrived.
+    /// So many bytes of a download have arrived.
     Arrived {
+        /// What is fetched.
+        what: String,
         /// Size in bytes so far.
         bytes: u64,
     },
@@ -20,18 +22,24 @@ pub enum Event {
         /// What is unpacked.
         what: String,
     },
-    /// A data directory is being initialised.
-    Initialising,
-    /// Another process works on the same entry; this one waits for it.
+    /// An empty database is being made.
+    Initialising {
+        /// What is made.
+        what: String,
+    },
+    /// Another process works on the same thing; this one waits for it.
     Waiting {
         /// What is waited for.
         what: String,
     },
-    /// The current step is done.
-    Done,
+    /// A cache entry is complete.
+    Done {
+        /// What is complete.
+        what: String,
+    },
 }
 
-/// Told of every [`Event`], from one thread at a time.
+/// Told of every [`Event`]. Downloads run side by side, so events may come from several threads.
 pub trait Progress: Sync {
     /// Something happened.
     fn event(&self, event: Event);
