@@ -25,8 +25,11 @@ pub fn parse(source: &Source) -> Result<Scenario, Diagnostics> {
     }
     match serde_saphyr::from_str_with_options::<Scenario>(&source.text, strict()) {
         Ok(scenario) => Diagnostics::unless(check::scenario(&scenario, source), scenario),
-        Err(error) => Diagnostics::unless(wrong_shape(source, &error), ())
-            .and(Err(yaml_error::diagnose(source, &error).into())),
+        Err(error) => {
+            // A file of another version or kind has other keys: that comes before the first of them.
+            Diagnostics::unless(other_format(source), ())?;
+            Err(yaml_error::diagnose(source, &error).into())
+        }
     }
 }
 
@@ -40,6 +43,7 @@ fn strict() -> Options {
         reject_unsupported_tags: true,
         reject_tagged_field_names: true,
         with_snippet: false,
+        emit_comments: false,
         budget: budget! { max_depth: DEEPEST, flow_nesting_limit: DEEPEST, max_anchors: 0, max_aliases: 0 },
     }
 }
@@ -52,8 +56,8 @@ struct Header {
     kind: At<String>,
 }
 
-/// A file of another version or kind has other keys: saying so is better than naming the first one.
-fn wrong_shape(source: &Source, _: &serde_saphyr::Error) -> Vec<Diagnostic> {
+/// What is wrong with version and kind, where they can be read at all.
+fn other_format(source: &Source) -> Vec<Diagnostic> {
     let header = serde_saphyr::from_str_with_options::<Header>(&source.text, strict());
     header
         .map(|header| check::header(source, &header.api_version, &header.kind))
