@@ -56,6 +56,11 @@ impl<'a> Cache<'a> {
         Ok((entry, true))
     }
 
+    /// Removes every complete entry whose name begins so: what a new entry of that kind replaces.
+    pub(crate) fn remove_others(self, prefix: &str) -> Result<(), ToolchainError> {
+        self.remove_beginning(prefix)
+    }
+
     fn temporary(self, name: &str) -> Result<tempfile::TempDir, ToolchainError> {
         use std::os::unix::fs::PermissionsExt;
         let folder = tempfile::Builder::new().prefix(&prefix(name)).tempdir_in(self.root).map_err(ToolchainError::io("making a folder in", self.root))?;
@@ -75,12 +80,14 @@ impl<'a> Cache<'a> {
 
     /// Removes what killed processes left of this entry. The lock is held, so nobody is at work on it.
     fn sweep(self, name: &str) -> Result<(), ToolchainError> {
-        let prefix = prefix(name);
+        self.remove_beginning(&prefix(name))
+    }
+
+    fn remove_beginning(self, prefix: &str) -> Result<(), ToolchainError> {
         for found in fs::read_dir(self.root).map_err(ToolchainError::io("listing", self.root))? {
             let path = found.map_err(ToolchainError::io("listing", self.root))?.path();
-            let stale = path.file_name().is_some_and(|file| file.as_encoded_bytes().starts_with(prefix.as_bytes()));
-            if stale {
-                fs::remove_dir_all(&path).map_err(ToolchainError::io("removing the unfinished", &path))?;
+            if path.file_name().is_some_and(|file| file.as_encoded_bytes().starts_with(prefix.as_bytes())) {
+                fs::remove_dir_all(&path).map_err(ToolchainError::io("removing", &path))?;
             }
         }
         Ok(())

@@ -5,9 +5,11 @@
 
 use std::{
     env::consts::ARCH,
+    ffi::OsString,
     fs,
     path::{Path, PathBuf},
     process::Command,
+    time::{SystemTime, UNIX_EPOCH},
 };
 
 use crate::{
@@ -54,13 +56,13 @@ pub(crate) fn fetch(what: &str, packages: &[String], programs: &[&str], options:
 /// Downloads `packages` and what they depend on and the machine lacks, and unpacks them below `root`.
 pub(crate) fn unpack(packages: &[String], what: &str, root: &Path, options: &Options, progress: &dyn Progress) -> Result<(), Failure> {
     let work = root.with_extension("apt");
-    let apt = Apt::new(&work, options)?;
-    let planned = apt.plan(packages, Lists::System).and_then(|plan| apt.download(&plan, Lists::System, what, progress));
-    if planned.is_err() {
-        // Lists of the system may be empty or name versions that are gone.
-        apt.update()?;
-        let plan = apt.plan(packages, Lists::Own)?;
-        apt.download(&plan, Lists::Own, what, progress)?;
+    let mut apt = Apt::new(&work, options)?;
+    let downloaded = apt.plan(packages).and_then(|plan| apt.download(&plan, what, progress));
+    if downloaded.is_err() {
+        // The system's lists may be empty, or name versions that are gone.
+        apt.lists = Some(fresh_lists(&apt, progress)?);
+        let plan = apt.plan(packages)?;
+        apt.download(&plan, what, progress)?;
     }
     progress.event(Event::Unpacking { what: what.to_owned() });
     for package in apt.downloaded()? {
@@ -70,11 +72,18 @@ pub(crate) fn unpack(packages: &[String], what: &str, root: &Path, options: &Opt
     Ok(())
 }
 
-/// Whose package lists apt reads.
-#[derive(Clone, Copy, PartialEq)]
-enum Lists {
-    System,
-    Own,
+/// Package lists of today, shared by all that is fetched.
+fn fresh_lists(apt: &Apt<'_>, progress: &dyn Progress) -> Result<PathBuf, Failure> {
+    let today = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs() / 86_400);
+    let cache = Cache::new(&apt.options.cache);
+    let prefix = entry_name("apt-lists");
+    let (lists, _) = cache.entry(&format!("{prefix}-{today}"), progress, |folder| {
+        cache.remove_others(&prefix)?;
+        let partial = folder.join("partial");
+        fs::create_dir(&partial).map_err(ToolchainError::io("making", partial))?;
+        apt.update(folder)
+    })?;
+    Ok(lists)
 }
 
 /// One package of the plan.
@@ -88,6 +97,8 @@ struct Planned {
 /// apt with its cache, and if need be its lists, in a folder of its own.
 struct Apt<'a> {
     work: &'a Path,
+    /// Lists to read instead of the system's.
+    lists: Option<PathBuf>,
     options: &'a Options,
 }
 
@@ -98,38 +109,37 @@ impl<'a> Apt<'a> {
                 return Err(Failure::Cannot(format!("{program}, which fetches it, is not on PATH")));
             }
         }
-        for folder in ["cache/archives/partial", "lists/partial", "debs"] {
+        for folder in ["cache/archives/partial", "debs"] {
             let path = work.join(folder);
             fs::create_dir_all(&path).map_err(ToolchainError::io("making", path))?;
         }
-        Ok(Self { work, options })
+        Ok(Self { work, lists: None, options })
     }
 
-    fn command(&self, lists: Lists) -> Command {
+    fn command(&self, lists: Option<&Path>) -> Command {
         let mut command = self.options.environment.command("apt-get");
-        let set = |name: &str, folder: &str| {
-            let mut option = std::ffi::OsString::from(format!("{name}="));
-            option.push(self.work.join(folder));
-            option
-        };
-        command.env("LC_ALL", "C").arg("-o").arg(set("Dir::Cache", "cache")).args(["-o", "Debug::NoLocking=true"]);
+        command.env("LC_ALL", "C").arg("-o").arg(set("Dir::Cache", &self.work.join("cache"))).args(["-o", "Debug::NoLocking=true"]);
         if rustix::process::geteuid().is_root() {
             // apt would hand its downloads to a user who may not enter the cache folder.
             command.args(["-o", "APT::Sandbox::User=root"]);
         }
-        if lists == Lists::Own {
-            command.arg("-o").arg(set("Dir::State::lists", "lists"));
+        if let Some(lists) = lists {
+            command.arg("-o").arg(set("Dir::State::lists", lists));
         }
         command.current_dir(self.work.join("debs"));
         command
     }
 
-    fn update(&self) -> Result<(), Failure> {
-        run("apt-get update", self.command(Lists::Own).args(["update", "-qq"])).map(drop)
+    /// Fetches the lists of packages into `folder`, kept compressed, without translations and icons.
+    fn update(&self, folder: &Path) -> Result<(), Failure> {
+        let mut command = self.command(Some(folder));
+        command.args(["-o", "Acquire::Languages=none", "-o", "Acquire::GzipIndexes=true"]);
+        command.args(["-o", "Acquire::IndexTargets::deb::DEP-11::DefaultEnabled=false"]);
+        run("apt-get update", command.args(["update", "-qq"])).map(drop)
     }
 
-    fn plan(&self, packages: &[String], lists: Lists) -> Result<Vec<Planned>, Failure> {
-        let mut command = self.command(lists);
+    fn plan(&self, packages: &[String]) -> Result<Vec<Planned>, Failure> {
+        let mut command = self.command(self.lists.as_deref());
         command.args(["install", "--print-uris", "-qq", "-y", "--no-install-recommends"]).args(packages);
         let output = run("apt-get install --print-uris", &mut command)?;
         let plan = parse_plan(&String::from_utf8_lossy(&output.stdout)).map_err(Failure::Cannot)?;
@@ -139,10 +149,10 @@ impl<'a> Apt<'a> {
         Ok(plan)
     }
 
-    fn download(&self, plan: &[Planned], lists: Lists, what: &str, progress: &dyn Progress) -> Result<(), Failure> {
+    fn download(&self, plan: &[Planned], what: &str, progress: &dyn Progress) -> Result<(), Failure> {
         let bytes = plan.iter().map(|planned| planned.bytes).sum();
         progress.event(Event::Fetching { what: what.to_owned(), bytes: Some(bytes) });
-        let mut command = self.command(lists);
+        let mut command = self.command(self.lists.as_deref());
         command.args(["download", "-qq"]).args(plan.iter().map(|planned| &planned.package));
         let folder = self.work.join("debs");
         run_watched("apt-get download", &mut command, &Watched { what, folder: &folder, progress })?;
@@ -159,6 +169,13 @@ impl<'a> Apt<'a> {
         let files = entries.flatten().map(|entry| entry.path());
         Ok(files.filter(|path| path.extension().is_some_and(|end| end == "deb")).collect())
     }
+}
+
+/// `NAME=PATH` for apt's `-o`.
+fn set(name: &str, path: &Path) -> OsString {
+    let mut option = OsString::from(format!("{name}="));
+    option.push(path);
+    option
 }
 
 /// Reads lines of the form `'url' name_version_arch.deb size hash`; a colon in a version is `%3a`.

