@@ -1,11 +1,12 @@
 //! From a cluster file to configuration files, for people who want to see what their resources become.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
-use serde_json::Value;
+use base64::{Engine, engine::general_purpose::STANDARD};
+use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use crate::{MeshConfig, MeshConfigError};
+use crate::{MeshConfig, MeshConfigError, Objects, ProxyConfig, ProxyId, SecretValue, admission, admit, compile};
 
 /// A cluster file that cannot be compiled.
 #[derive(Debug, Error)]
@@ -15,24 +16,135 @@ pub enum ClusterFileError {
     Yaml {
         /// The file as named by the caller.
         file: String,
-        /// From 1.
+        /// From 1; 0 where unknown.
         line: u64,
-        /// From 1.
+        /// From 1; 0 where unknown.
         column: u64,
         /// What is wrong.
         message: String,
     },
     /// The mesh configuration cannot be used.
-    #[error("mesh configuration: {0}")]
+    #[error(transparent)]
     MeshConfig(#[from] MeshConfigError),
 }
 
 /// Compiles a multi-document cluster file: file name to JSON, `proxy-NAME.json` for each pod with a
-/// proxy (`listeners`, `clusters`, `endpoints`, `secrets` as digests) and `admission.json`.
+/// proxy (`listeners`, `clusters`, `endpoints`, `secrets` as digests) and `admission.json` (one entry
+/// for each Istio object: `kind`, `namespace`, `name`, and `error`, `warnings` where there are any).
+///
+/// `file` is the name that errors show. Objects that admission refuses take no effect. Where pods of two
+/// namespaces share a name, the file's name is `proxy-NAME.NAMESPACE.json` for both.
 pub fn compile_cluster_files(
-    _file: &str,
-    _text: &str,
-    _mesh: MeshConfig,
+    file: &str,
+    text: &str,
+    mesh: MeshConfig,
 ) -> Result<BTreeMap<String, Value>, ClusterFileError> {
-    Ok(BTreeMap::new())
+    let objects: Vec<Arc<Value>> = read_objects(file, text)?.into_iter().map(Arc::new).collect();
+    let mesh = Arc::new(mesh);
+    let judged: Vec<Value> = objects.iter().filter_map(|o| judged(o, &mesh)).collect();
+    let snapshot = Objects::new(mesh, objects);
+    let proxies = snapshot.proxies();
+    let mut files: BTreeMap<String, Value> = proxies
+        .iter()
+        .map(|proxy| (file_name(proxy, &proxies), proxy_file(&compile(&snapshot, proxy))))
+        .collect();
+    files.insert("admission.json".into(), judged.into());
+    Ok(files)
+}
+
+fn file_name(proxy: &ProxyId, all: &[ProxyId]) -> String {
+    if all.iter().filter(|p| p.name == proxy.name).count() > 1 {
+        return format!("proxy-{}.{}.json", proxy.name, proxy.namespace);
+    }
+    format!("proxy-{}.json", proxy.name)
+}
+
+/// Reads Kubernetes objects from YAML documents: a `List` is its items, empty documents are nothing,
+/// `stringData` of a Secret becomes `data`, as an API server stores it.
+pub(crate) fn read_objects(file: &str, text: &str) -> Result<Vec<Value>, ClusterFileError> {
+    let documents: Vec<Option<Value>> = serde_saphyr::from_multiple(text).map_err(|error| {
+        let at = error.location();
+        ClusterFileError::Yaml {
+            file: file.to_owned(),
+            line: at.as_ref().map_or(0, |l| l.line()),
+            column: at.as_ref().map_or(0, |l| l.column()),
+            message: error.to_string().lines().next().unwrap_or_default().to_owned(),
+        }
+    })?;
+    let mut objects = Vec::new();
+    for (index, document) in documents.into_iter().flatten().enumerate() {
+        let whole = |what: &str| ClusterFileError::Yaml {
+            file: file.to_owned(),
+            line: 0,
+            column: 0,
+            message: format!("document {}: {what}", index + 1),
+        };
+        if document.is_null() {
+            continue;
+        }
+        let items = match document {
+            Value::Object(mut list) if list.get("kind").is_some_and(|k| k == "List") => match list.remove("items") {
+                Some(Value::Array(items)) => items,
+                _ => return Err(whole("a List without items")),
+            },
+            other => vec![other],
+        };
+        for item in items {
+            for field in ["/apiVersion", "/kind", "/metadata/name"] {
+                if item.pointer(field).and_then(Value::as_str).is_none_or(str::is_empty) {
+                    return Err(whole(&format!("not a Kubernetes object: {} is missing", field[1..].replace('/', "."))));
+                }
+            }
+            objects.push(stored(item));
+        }
+    }
+    Ok(objects)
+}
+
+/// The object as an API server stores it.
+fn stored(mut object: Value) -> Value {
+    if object["kind"] == "Secret"
+        && let Some(texts) = object.as_object_mut().and_then(|o| o.remove("stringData"))
+    {
+        for (key, text) in texts.as_object().into_iter().flatten() {
+            object["data"][key] = STANDARD.encode(text.as_str().unwrap_or_default()).into();
+        }
+    }
+    object
+}
+
+/// What admission says of an Istio object; `None` for others.
+fn judged(object: &Value, mesh: &MeshConfig) -> Option<Value> {
+    let (group, _) = object["apiVersion"].as_str()?.split_once('/')?;
+    if !admission::is_istio_group(group) {
+        return None;
+    }
+    let answer = admit(object, mesh);
+    let mut entry = Map::new();
+    entry.insert("kind".into(), object["kind"].clone());
+    entry.insert("namespace".into(), object["metadata"]["namespace"].clone());
+    entry.insert("name".into(), object["metadata"]["name"].clone());
+    if let Some(error) = answer.istio_error().or(answer.error.as_deref()) {
+        entry.insert("error".into(), error.into());
+    }
+    if !answer.warnings.is_empty() {
+        entry.insert("warnings".into(), answer.warnings.into());
+    }
+    Some(entry.into())
+}
+
+fn proxy_file(config: &ProxyConfig) -> Value {
+    let secrets: Map<String, Value> = config
+        .secrets
+        .iter()
+        // The mesh's own certificates are another authority's business.
+        .filter(|(_, s)| !matches!(s, Some(SecretValue::Workload { .. } | SecretValue::Root)))
+        .map(|(name, secret)| (name.clone(), secret.as_ref().map_or(Value::Null, SecretValue::digests)))
+        .collect();
+    json!({
+        "listeners": config.listeners,
+        "clusters": config.clusters,
+        "endpoints": config.endpoints,
+        "secrets": secrets,
+    })
 }

@@ -7,15 +7,19 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod admission;
+mod api;
 mod compile;
+mod duration;
 mod files;
+mod host;
 mod mesh_config;
 mod objects;
+mod protocol;
 mod secrets;
 
 pub use admission::{Admission, admit};
 pub use compile::{ProxyConfig, compile};
 pub use files::{ClusterFileError, compile_cluster_files};
-pub use mesh_config::{MeshConfig, MeshConfigError};
+pub use mesh_config::{AccessLogEncoding, MeshConfig, MeshConfigError, TEXT_FORMAT};
 pub use objects::{Objects, ProxyId};
 pub use secrets::SecretValue;

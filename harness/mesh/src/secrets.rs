@@ -2,6 +2,9 @@
 
 use std::fmt;
 
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
+
 /// One secret as served by name. `Debug` shows sizes, never bytes.
 #[derive(Clone, PartialEq, Eq)]
 pub enum SecretValue {
@@ -26,6 +29,33 @@ pub enum SecretValue {
     },
     /// The mesh's root certificates (`ROOTCA`); the mesh's authority has the material.
     Root,
+}
+
+impl SecretValue {
+    /// The material as digests: enough to see which Secret it is of, nothing to misuse. The first 16
+    /// hexadecimal digits of SHA-256 after `sha256:`; empty where there is nothing.
+    pub fn digests(&self) -> Value {
+        let (chain, key, ca, crl): (&[u8], &[u8], &[u8], &[u8]) = match self {
+            Self::KeyPair { certificate_chain, private_key } => (certificate_chain, private_key, &[], &[]),
+            Self::Authorities { trusted_ca, crl } => (&[], &[], trusted_ca, crl.as_deref().unwrap_or_default()),
+            Self::Workload { .. } | Self::Root => (&[], &[], &[], &[]),
+        };
+        json!({
+            "certificate_chain": digest(chain),
+            "private_key": digest(key),
+            "trusted_ca": digest(ca),
+            "crl": digest(crl),
+        })
+    }
+}
+
+fn digest(bytes: &[u8]) -> String {
+    if bytes.is_empty() {
+        return String::new();
+    }
+    let sum = Sha256::digest(bytes);
+    let digits: String = sum.iter().take(8).map(|b| format!("{b:02x}")).collect();
+    format!("sha256:{digits}")
 }
 
 impl fmt::Debug for SecretValue {

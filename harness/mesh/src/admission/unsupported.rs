@@ -1,0 +1,111 @@
+//! Values that Istio accepts and the embedded mesh does not support, field by field.
+
+use serde_json::Value;
+
+use crate::{MeshConfig, protocol::Protocol};
+
+/// One line for each unsupported value of a spec whose shape is good.
+pub(crate) fn values(spec: &Value, kind: &str, mesh: &MeshConfig) -> Vec<String> {
+    let mut found = Vec::new();
+    match kind {
+        "Gateway" => gateway(spec, &mut found),
+        "ServiceEntry" => service_entry(spec, &mut found),
+        "AuthorizationPolicy" => authorization(spec, &mut found),
+        "DestinationRule" => destination_rule(spec, &mut found),
+        "Sidecar" => sidecar(spec, &mut found),
+        "Telemetry" => telemetry(spec, mesh, &mut found),
+        _ => {}
+    }
+    found
+}
+
+fn say(found: &mut Vec<String>, path: &str, value: &str) {
+    found.push(format!("{path}: {value} is not supported by the embedded mesh"));
+}
+
+fn items<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = (usize, &'a Value)> {
+    value[field].as_array().into_iter().flatten().enumerate()
+}
+
+fn gateway(spec: &Value, found: &mut Vec<String>) {
+    for (index, server) in items(spec, "servers") {
+        let path = format!("spec.servers[{index}]");
+        let text = server["port"]["protocol"].as_str().unwrap_or_default();
+        let protocol = Protocol::parse(text);
+        let mode = server["tls"]["mode"].as_str().unwrap_or("PASSTHROUGH");
+        let terminates = !matches!(mode, "PASSTHROUGH" | "AUTO_PASSTHROUGH");
+        if protocol.is_http() || (protocol == Protocol::Https && terminates) {
+            say(found, &format!("{path}.port.protocol"), text);
+        }
+        if mode == "AUTO_PASSTHROUGH" {
+            say(found, &format!("{path}.tls.mode"), mode);
+        }
+        credential(&server["tls"], &format!("{path}.tls"), found);
+    }
+}
+
+/// Credentials are Secrets in the gateway's own namespace, by bare name.
+fn credential(tls: &Value, path: &str, found: &mut Vec<String>) {
+    let name = tls["credentialName"].as_str().unwrap_or_default();
+    let bare = name.strip_prefix("kubernetes://").unwrap_or(name);
+    if bare.contains("://") || name.starts_with("builtin") {
+        say(found, &format!("{path}.credentialName"), name);
+    }
+}
+
+fn service_entry(spec: &Value, found: &mut Vec<String>) {
+    if spec["resolution"] == "DYNAMIC_DNS" {
+        say(found, "spec.resolution", "DYNAMIC_DNS");
+    }
+    for (index, endpoint) in items(spec, "endpoints") {
+        if endpoint["address"].as_str().is_some_and(|a| a.starts_with("unix://")) {
+            say(found, &format!("spec.endpoints[{index}].address"), "a Unix socket");
+        }
+    }
+}
+
+fn authorization(spec: &Value, found: &mut Vec<String>) {
+    if spec["action"] == "CUSTOM" {
+        say(found, "spec.action", "CUSTOM");
+    }
+    for (index, rule) in items(spec, "rules") {
+        for (number, condition) in items(rule, "when") {
+            let key = condition["key"].as_str().unwrap_or_default();
+            if key.starts_with("experimental.") {
+                say(found, &format!("spec.rules[{index}].when[{number}].key"), key);
+            }
+        }
+    }
+}
+
+fn destination_rule(spec: &Value, found: &mut Vec<String>) {
+    policy(&spec["trafficPolicy"], "spec.trafficPolicy", found);
+    for (index, subset) in items(spec, "subsets") {
+        policy(&subset["trafficPolicy"], &format!("spec.subsets[{index}].trafficPolicy"), found);
+    }
+}
+
+fn policy(policy: &Value, path: &str, found: &mut Vec<String>) {
+    credential(&policy["tls"], &format!("{path}.tls"), found);
+    for (index, port) in items(policy, "portLevelSettings") {
+        credential(&port["tls"], &format!("{path}.portLevelSettings[{index}].tls"), found);
+    }
+}
+
+fn sidecar(spec: &Value, found: &mut Vec<String>) {
+    if spec["outboundTrafficPolicy"]["mode"] == "ALLOW_ANY_DYNAMIC_DNS" {
+        say(found, "spec.outboundTrafficPolicy.mode", "ALLOW_ANY_DYNAMIC_DNS");
+    }
+}
+
+fn telemetry(spec: &Value, mesh: &MeshConfig, found: &mut Vec<String>) {
+    for (index, logging) in items(spec, "accessLogging") {
+        for (number, provider) in items(logging, "providers") {
+            let name = provider["name"].as_str().unwrap_or_default();
+            if matches!(mesh.log_provider(name), Some(None)) {
+                let path = format!("spec.accessLogging[{index}].providers[{number}].name");
+                say(found, &path, &format!("provider {name}, which writes to no file,"));
+            }
+        }
+    }
+}

@@ -1,0 +1,49 @@
+//! Istio's kinds as far as the embedded mesh reads them.
+//!
+//! Two descriptions, on purpose: [`schema`] knows every field that Istio 1.32 has on these kinds and
+//! says which the embedded mesh supports; the structs beside it hold what validation and compiling
+//! read. An object reaches the structs only after the schema has accepted its shape.
+
+pub(crate) mod authorization_policy;
+pub(crate) mod destination_rule;
+pub(crate) mod gateway;
+pub(crate) mod peer_authentication;
+pub(crate) mod schema;
+pub(crate) mod service_entry;
+pub(crate) mod sidecar;
+pub(crate) mod tables;
+pub(crate) mod telemetry;
+pub(crate) mod virtual_service;
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+/// Labels, selectors and the like.
+pub(crate) type Labels = BTreeMap<String, String>;
+
+/// Whether every label of `selector` is among `labels`; an empty selector selects everything.
+pub(crate) fn selects(selector: &Labels, labels: &Labels) -> bool {
+    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+}
+
+/// `selector` of the security and telemetry kinds, `workloadSelector` of a `DestinationRule`.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct WorkloadSelector {
+    pub(crate) match_labels: Labels,
+}
+
+/// A port by number.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct PortSelector {
+    pub(crate) number: i64,
+}
+
+/// A name behind which something else stands.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub(crate) struct Named {
+    pub(crate) name: String,
+}

@@ -1,0 +1,352 @@
+//! Every field of Istio 1.32's kinds on the road of a TCP connection, from its API reference.
+
+use super::schema::{Field, Kind, Shape, no, yes};
+use Shape::{Bool, Duration, Enum, Free, Int, List, Map, Object, Text};
+
+const TEXTS: Shape = List(&Text);
+const TEXT_MAP: Shape = Map(&Text);
+const NETWORKING: &[&str] = &["v1", "v1beta1", "v1alpha3"];
+const SECURITY: &[&str] = &["v1", "v1beta1"];
+const TELEMETRY: &[&str] = &["v1", "v1alpha1"];
+
+/// All kinds of Istio's API groups.
+pub(crate) const KINDS: &[Kind] = &[
+    kind("networking.istio.io", "Gateway", NETWORKING, Some(GATEWAY)),
+    kind("networking.istio.io", "VirtualService", NETWORKING, Some(VIRTUAL_SERVICE)),
+    kind("networking.istio.io", "ServiceEntry", NETWORKING, Some(SERVICE_ENTRY)),
+    kind("networking.istio.io", "DestinationRule", NETWORKING, Some(DESTINATION_RULE)),
+    kind("networking.istio.io", "Sidecar", NETWORKING, Some(SIDECAR)),
+    kind("networking.istio.io", "WorkloadEntry", NETWORKING, None),
+    kind("networking.istio.io", "WorkloadGroup", NETWORKING, None),
+    kind("networking.istio.io", "EnvoyFilter", &["v1alpha3"], None),
+    kind("networking.istio.io", "ProxyConfig", &["v1beta1"], None),
+    kind("security.istio.io", "PeerAuthentication", SECURITY, Some(PEER_AUTHENTICATION)),
+    kind("security.istio.io", "AuthorizationPolicy", SECURITY, Some(AUTHORIZATION_POLICY)),
+    kind("security.istio.io", "RequestAuthentication", SECURITY, None),
+    kind("telemetry.istio.io", "Telemetry", TELEMETRY, Some(TELEMETRY_SPEC)),
+    kind("extensions.istio.io", "WasmPlugin", &["v1alpha1"], None),
+    kind("extensions.istio.io", "TrafficExtension", &["v1alpha1"], None),
+];
+
+const fn kind(
+    group: &'static str,
+    kind: &'static str,
+    versions: &'static [&'static str],
+    spec: Option<&'static [Field]>,
+) -> Kind {
+    Kind { group, kind, versions, spec }
+}
+
+const PORT_NUMBER: Shape = Object(&[yes("number", Int)]);
+const MATCH_LABELS: Shape = Object(&[yes("matchLabels", TEXT_MAP)]);
+const TLS_VERSION: Shape = Enum(&["TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3"]);
+
+const GATEWAY: &[Field] = &[
+    yes("selector", TEXT_MAP),
+    yes(
+        "servers",
+        List(&Object(&[
+            yes(
+                "port",
+                Object(&[
+                    yes("number", Int),
+                    yes("name", Text),
+                    yes("protocol", Text),
+                    no("targetPort", Int),
+                ]),
+            ),
+            yes("bind", Text),
+            yes("hosts", TEXTS),
+            yes("name", Text),
+            yes("tls", Object(SERVER_TLS)),
+            no("defaultEndpoint", Text),
+        ])),
+    ),
+];
+
+const SERVER_TLS: &[Field] = &[
+    yes(
+        "mode",
+        Enum(&["PASSTHROUGH", "SIMPLE", "MUTUAL", "AUTO_PASSTHROUGH", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL"]),
+    ),
+    yes("credentialName", Text),
+    yes("subjectAltNames", TEXTS),
+    yes("verifyCertificateSpki", TEXTS),
+    yes("verifyCertificateHash", TEXTS),
+    yes("minProtocolVersion", TLS_VERSION),
+    yes("maxProtocolVersion", TLS_VERSION),
+    yes("cipherSuites", TEXTS),
+    no("httpsRedirect", Bool),
+    no("serverCertificate", Text),
+    no("privateKey", Text),
+    no("caCertificates", Text),
+    no("caCrl", Text),
+    no("credentialNames", TEXTS),
+    no("caCertCredentialName", Text),
+    no("tlsCertificates", Free),
+    no("ecdhCurves", TEXTS),
+    no("insecureSkipVerify", Bool),
+];
+
+const ROUTE: Shape = List(&Object(&[
+    yes(
+        "destination",
+        Object(&[yes("host", Text), yes("subset", Text), yes("port", PORT_NUMBER)]),
+    ),
+    yes("weight", Int),
+]));
+
+const VIRTUAL_SERVICE: &[Field] = &[
+    yes("hosts", TEXTS),
+    yes("gateways", TEXTS),
+    yes("exportTo", TEXTS),
+    no("http", Free),
+    yes(
+        "tls",
+        List(&Object(&[
+            yes(
+                "match",
+                List(&Object(&[
+                    yes("sniHosts", TEXTS),
+                    yes("destinationSubnets", TEXTS),
+                    yes("port", Int),
+                    yes("sourceLabels", TEXT_MAP),
+                    yes("gateways", TEXTS),
+                    yes("sourceNamespace", Text),
+                ])),
+            ),
+            yes("route", ROUTE),
+        ])),
+    ),
+    yes(
+        "tcp",
+        List(&Object(&[
+            yes(
+                "match",
+                List(&Object(&[
+                    yes("destinationSubnets", TEXTS),
+                    yes("port", Int),
+                    no("sourceSubnet", Text),
+                    yes("sourceLabels", TEXT_MAP),
+                    yes("gateways", TEXTS),
+                    yes("sourceNamespace", Text),
+                ])),
+            ),
+            yes("route", ROUTE),
+        ])),
+    ),
+];
+
+const SERVICE_ENTRY: &[Field] = &[
+    yes("hosts", TEXTS),
+    yes("addresses", TEXTS),
+    yes(
+        "ports",
+        List(&Object(&[
+            yes("number", Int),
+            yes("protocol", Text),
+            yes("name", Text),
+            yes("targetPort", Int),
+        ])),
+    ),
+    yes("location", Enum(&["MESH_EXTERNAL", "MESH_INTERNAL"])),
+    yes("resolution", Enum(&["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"])),
+    yes(
+        "endpoints",
+        List(&Object(&[
+            yes("address", Text),
+            yes("ports", Map(&Int)),
+            yes("labels", TEXT_MAP),
+            no("network", Text),
+            no("locality", Text),
+            yes("weight", Int),
+            yes("serviceAccount", Text),
+        ])),
+    ),
+    yes("workloadSelector", Object(&[yes("labels", TEXT_MAP)])),
+    yes("exportTo", TEXTS),
+    yes("subjectAltNames", TEXTS),
+];
+
+const LOAD_BALANCER: Shape = Object(&[
+    yes(
+        "simple",
+        Enum(&["UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "ROUND_ROBIN", "LEAST_REQUEST"]),
+    ),
+    no("consistentHash", Free),
+    no("localityLbSetting", Free),
+    no("warmupDurationSecs", Duration),
+    no("warmup", Free),
+]);
+
+const CONNECTION_POOL: Shape = Object(&[
+    yes(
+        "tcp",
+        Object(&[
+            yes("maxConnections", Int),
+            yes("connectTimeout", Duration),
+            yes("maxConnectionDuration", Duration),
+            yes("idleTimeout", Duration),
+            yes(
+                "tcpKeepalive",
+                Object(&[yes("probes", Int), yes("time", Duration), yes("interval", Duration)]),
+            ),
+        ]),
+    ),
+    no("http", Free),
+]);
+
+const OUTLIER_DETECTION: Shape = Object(&[
+    no("consecutiveErrors", Int),
+    yes("splitExternalLocalOriginErrors", Bool),
+    yes("consecutiveLocalOriginFailures", Int),
+    yes("consecutiveGatewayErrors", Int),
+    yes("consecutive5xxErrors", Int),
+    yes("interval", Duration),
+    yes("baseEjectionTime", Duration),
+    yes("maxEjectionPercent", Int),
+    yes("minHealthPercent", Int),
+    no("outlierDetectionHttpErrorCodes", List(&Int)),
+]);
+
+const CLIENT_TLS: Shape = Object(&[
+    yes("mode", Enum(&["DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"])),
+    yes("credentialName", Text),
+    yes("subjectAltNames", TEXTS),
+    yes("sni", Text),
+    no("clientCertificate", Text),
+    no("privateKey", Text),
+    no("caCertificates", Text),
+    no("caCrl", Text),
+    no("insecureSkipVerify", Bool),
+]);
+
+const TRAFFIC_POLICY: Shape = Object(&[
+    yes("loadBalancer", LOAD_BALANCER),
+    yes("connectionPool", CONNECTION_POOL),
+    yes("outlierDetection", OUTLIER_DETECTION),
+    yes("tls", CLIENT_TLS),
+    yes(
+        "portLevelSettings",
+        List(&Object(&[
+            yes("port", PORT_NUMBER),
+            yes("loadBalancer", LOAD_BALANCER),
+            yes("connectionPool", CONNECTION_POOL),
+            yes("outlierDetection", OUTLIER_DETECTION),
+            yes("tls", CLIENT_TLS),
+        ])),
+    ),
+    no("tunnel", Free),
+    no("proxyProtocol", Free),
+    no("retryBudget", Free),
+]);
+
+const DESTINATION_RULE: &[Field] = &[
+    yes("host", Text),
+    yes("trafficPolicy", TRAFFIC_POLICY),
+    yes(
+        "subsets",
+        List(&Object(&[
+            yes("name", Text),
+            yes("labels", TEXT_MAP),
+            yes("trafficPolicy", TRAFFIC_POLICY),
+        ])),
+    ),
+    yes("exportTo", TEXTS),
+    yes("workloadSelector", MATCH_LABELS),
+];
+
+const SIDECAR: &[Field] = &[
+    yes("workloadSelector", Object(&[yes("labels", TEXT_MAP)])),
+    no("ingress", Free),
+    no("inboundConnectionPool", Free),
+    yes(
+        "egress",
+        List(&Object(&[
+            yes("hosts", TEXTS),
+            no("port", Free),
+            no("bind", Text),
+            no("captureMode", Text),
+        ])),
+    ),
+    yes(
+        "outboundTrafficPolicy",
+        Object(&[
+            yes("mode", Enum(&["REGISTRY_ONLY", "ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS"])),
+            no("egressProxy", Free),
+            no("tls", Free),
+        ]),
+    ),
+];
+
+const MTLS: Shape = Object(&[yes("mode", Enum(&["UNSET", "DISABLE", "PERMISSIVE", "STRICT"]))]);
+
+const PEER_AUTHENTICATION: &[Field] = &[
+    yes("selector", MATCH_LABELS),
+    yes("mtls", MTLS),
+    yes("portLevelMtls", Map(&MTLS)),
+];
+
+const SOURCE: Shape = Object(&[
+    yes("principals", TEXTS),
+    yes("notPrincipals", TEXTS),
+    yes("requestPrincipals", TEXTS),
+    yes("notRequestPrincipals", TEXTS),
+    yes("namespaces", TEXTS),
+    yes("notNamespaces", TEXTS),
+    yes("serviceAccounts", TEXTS),
+    yes("notServiceAccounts", TEXTS),
+    yes("trustDomains", TEXTS),
+    yes("notTrustDomains", TEXTS),
+    yes("ipBlocks", TEXTS),
+    yes("notIpBlocks", TEXTS),
+    yes("remoteIpBlocks", TEXTS),
+    yes("notRemoteIpBlocks", TEXTS),
+]);
+
+const OPERATION: Shape = Object(&[
+    yes("ports", TEXTS),
+    yes("notPorts", TEXTS),
+    yes("hosts", TEXTS),
+    yes("notHosts", TEXTS),
+    yes("methods", TEXTS),
+    yes("notMethods", TEXTS),
+    yes("paths", TEXTS),
+    yes("notPaths", TEXTS),
+]);
+
+const AUTHORIZATION_POLICY: &[Field] = &[
+    yes("selector", MATCH_LABELS),
+    no("targetRef", Free),
+    no("targetRefs", Free),
+    yes("action", Enum(&["ALLOW", "DENY", "AUDIT", "CUSTOM"])),
+    yes("provider", Object(&[yes("name", Text)])),
+    yes(
+        "rules",
+        List(&Object(&[
+            yes("from", List(&Object(&[yes("source", SOURCE)]))),
+            yes("to", List(&Object(&[yes("operation", OPERATION)]))),
+            yes(
+                "when",
+                List(&Object(&[yes("key", Text), yes("values", TEXTS), yes("notValues", TEXTS)])),
+            ),
+        ])),
+    ),
+];
+
+const TELEMETRY_SPEC: &[Field] = &[
+    yes("selector", MATCH_LABELS),
+    no("targetRef", Free),
+    no("targetRefs", Free),
+    no("tracing", Free),
+    no("metrics", Free),
+    yes(
+        "accessLogging",
+        List(&Object(&[
+            yes("match", Object(&[yes("mode", Enum(&["CLIENT_AND_SERVER", "CLIENT", "SERVER"]))])),
+            yes("providers", List(&Object(&[yes("name", Text)]))),
+            yes("disabled", Bool),
+            yes("filter", Object(&[yes("expression", Text)])),
+        ])),
+    ),
+];

@@ -1,0 +1,120 @@
+//! Pieces of Envoy's configuration that stand by themselves.
+
+use serde_json::{Map, Value, json};
+
+use super::scope::Scope;
+
+/// An extension: its name and its configuration with the type's name in it.
+pub(crate) fn extension(name: &str, type_name: &str, config: Value) -> Value {
+    let mut typed = Map::new();
+    typed.insert("@type".into(), format!("type.googleapis.com/{type_name}").into());
+    if let Value::Object(fields) = config {
+        typed.extend(fields);
+    }
+    json!({"name": name, "typed_config": typed})
+}
+
+pub(crate) fn socket_address(address: &str, port: u32) -> Value {
+    json!({"socket_address": {"address": address, "port_value": port}})
+}
+
+/// A block as Envoy takes it; an address is the block of itself alone.
+pub(crate) fn cidr(text: &str) -> Option<Value> {
+    let (address, bits) = text.split_once('/').unwrap_or((text, ""));
+    let parsed: std::net::IpAddr = address.parse().ok()?;
+    let bits = match bits {
+        "" if parsed.is_ipv4() => 32,
+        "" => 128,
+        bits => bits.parse::<u32>().ok()?,
+    };
+    Some(json!({"address_prefix": parsed.to_string(), "prefix_len": bits}))
+}
+
+pub(crate) fn tls_inspector() -> Value {
+    extension(
+        "envoy.filters.listener.tls_inspector",
+        "envoy.extensions.filters.listener.tls_inspector.v3.TlsInspector",
+        json!({"initial_read_buffer_size": 512}),
+    )
+}
+
+pub(crate) fn http_inspector() -> Value {
+    extension(
+        "envoy.filters.listener.http_inspector",
+        "envoy.extensions.filters.listener.http_inspector.v3.HttpInspector",
+        json!({}),
+    )
+}
+
+pub(crate) fn original_dst() -> Value {
+    extension(
+        "envoy.filters.listener.original_dst",
+        "envoy.extensions.filters.listener.original_dst.v3.OriginalDst",
+        json!({}),
+    )
+}
+
+pub(crate) fn raw_buffer() -> Value {
+    extension(
+        "envoy.transport_sockets.raw_buffer",
+        "envoy.extensions.transport_sockets.raw_buffer.v3.RawBuffer",
+        json!({}),
+    )
+}
+
+/// Envoy's circuit breakers are switched off by their largest value.
+pub(crate) fn no_limits() -> Map<String, Value> {
+    let most = u32::MAX;
+    let Value::Object(limits) =
+        json!({"max_connections": most, "max_pending_requests": most, "max_requests": most, "max_retries": most})
+    else {
+        return Map::new();
+    };
+    limits
+}
+
+/// The address that a sidecar's connections to its own application come from.
+pub(crate) fn passthrough_bind() -> Value {
+    json!({"source_address": {"address": "127.0.0.6", "port_value": 0}})
+}
+
+pub(crate) fn black_hole_cluster(scope: &Scope<'_>) -> Value {
+    json!({
+        "name": "BlackHoleCluster",
+        "alt_stat_name": "BlackHoleCluster;",
+        "type": "STATIC",
+        "connect_timeout": scope.mesh.connect_timeout(),
+    })
+}
+
+pub(crate) fn passthrough_cluster(scope: &Scope<'_>) -> Value {
+    original_dst_cluster("PassthroughCluster", scope)
+}
+
+pub(crate) fn inbound_passthrough_cluster(scope: &Scope<'_>) -> Value {
+    let mut cluster = original_dst_cluster("InboundPassthroughCluster", scope);
+    cluster["upstream_bind_config"] = passthrough_bind();
+    cluster
+}
+
+fn original_dst_cluster(name: &str, scope: &Scope<'_>) -> Value {
+    json!({
+        "name": name,
+        "alt_stat_name": "PassthroughCluster;",
+        "type": "ORIGINAL_DST",
+        "connect_timeout": scope.mesh.connect_timeout(),
+        "lb_policy": "CLUSTER_PROVIDED",
+        "circuit_breakers": {"thresholds": [no_limits()]},
+    })
+}
+
+/// HTTP options of a cluster, for the ports that speak it.
+pub(crate) fn http_options(options: Value) -> Value {
+    let name = "envoy.extensions.upstreams.http.v3.HttpProtocolOptions";
+    let mut typed = Map::new();
+    typed.insert("@type".into(), format!("type.googleapis.com/{name}").into());
+    if let Value::Object(fields) = options {
+        typed.extend(fields);
+    }
+    json!({name: typed})
+}

@@ -1,0 +1,65 @@
+//! The configuration of one proxy.
+
+mod access_log;
+mod cluster;
+mod endpoints;
+mod envoy;
+mod gateway;
+mod inbound;
+mod inspectors;
+mod mtls;
+mod outbound;
+mod rbac;
+mod routes;
+mod scope;
+mod secrets;
+mod tcp_proxy;
+mod tls;
+mod traffic_policy;
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+
+use crate::{Objects, ProxyId, SecretValue, objects::pod::ProxyKind};
+use scope::Scope;
+
+/// What one Envoy is told, in Envoy's JSON with proto field names.
+///
+/// EDS and SDS sources are `{"ads": {}}`, so that all of it can be pushed over one ADS stream to a
+/// stock Envoy. Names are unique within each list; order is stable. HTTP listeners are left out: such
+/// traffic takes the way of traffic to unknown destinations.
+#[derive(Clone, Debug, Default)]
+pub struct ProxyConfig {
+    /// `envoy.config.listener.v3.Listener`, each with its `name`.
+    pub listeners: Vec<Value>,
+    /// `envoy.config.cluster.v3.Cluster`, each with its `name`.
+    pub clusters: Vec<Value>,
+    /// `envoy.config.endpoint.v3.ClusterLoadAssignment`, each with its `cluster_name`.
+    pub endpoints: Vec<Value>,
+    /// Every secret that listeners and clusters ask for by SDS name. `None`: asked for and not
+    /// served, so Envoy waits for it (for ever, or 15 s, by the `initial_fetch_timeout` of the source).
+    pub secrets: BTreeMap<String, Option<SecretValue>>,
+}
+
+/// Compiles the configuration of `proxy`. A proxy that is not among [`Objects::proxies`] gets an
+/// empty configuration.
+pub fn compile(objects: &Objects, proxy: &ProxyId) -> ProxyConfig {
+    let Some(scope) = Scope::of(objects, proxy) else { return ProxyConfig::default() };
+    let mut config = ProxyConfig::default();
+    cluster::outbound(&scope, &mut config);
+    config.clusters.push(envoy::black_hole_cluster(&scope));
+    match scope.kind {
+        ProxyKind::Sidecar => {
+            config.clusters.push(envoy::passthrough_cluster(&scope));
+            cluster::inbound(&scope, &mut config.clusters);
+            config.clusters.push(envoy::inbound_passthrough_cluster(&scope));
+            config.listeners.push(inbound::virtual_inbound(&scope));
+            config.listeners.extend(outbound::listeners(&scope));
+            config.listeners.push(outbound::virtual_outbound(&scope));
+        }
+        ProxyKind::Router => config.listeners = gateway::listeners(&scope),
+    }
+    config.secrets = secrets::asked_for(&scope, &config);
+    config
+}

@@ -1,0 +1,263 @@
+//! TLS contexts, on both sides of a connection.
+
+use serde_json::{Map, Value, json};
+
+use super::{envoy::extension, scope::Scope};
+use crate::{
+    api::{
+        destination_rule::{ClientTls, ClientTlsMode},
+        gateway::{ServerTls, ServerTlsMode},
+    },
+    admission,
+};
+
+/// What Istio's own clients offer, the first for its peer metadata; a stock Envoy ignores its meaning,
+/// but server sidecars choose their filter chain by it.
+const MESH_ALPN: &[&str] = &["istio-peer-exchange", "istio"];
+const SERVER_ALPN: &[&str] = &["istio-peer-exchange", "h2", "http/1.1"];
+const HTTP_ALPN: &[&str] = &["h2", "http/1.1"];
+const CIPHERS: &[&str] = &[
+    "ECDHE-ECDSA-AES256-GCM-SHA384",
+    "ECDHE-RSA-AES256-GCM-SHA384",
+    "ECDHE-ECDSA-AES128-GCM-SHA256",
+    "ECDHE-RSA-AES128-GCM-SHA256",
+    "AES256-GCM-SHA384",
+    "AES128-GCM-SHA256",
+];
+
+/// The secret of the workload's own certificate.
+pub(crate) const WORKLOAD: &str = "default";
+/// The secret of the mesh's root certificates.
+pub(crate) const ROOT: &str = "ROOTCA";
+/// The suffix of the secret with the authorities of a credential.
+pub(crate) const CA_SUFFIX: &str = "-cacert";
+/// What begins the SDS name of a credential in a Secret.
+pub(crate) const CREDENTIAL: &str = "kubernetes://";
+
+/// The mesh's own certificates: waited for without end.
+fn mesh_secret(name: &str) -> Value {
+    json!({"name": name, "sds_config": {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}})
+}
+
+/// A credential of the user's: waited for as long as Envoy does by default, 15 s.
+fn credential_secret(name: &str) -> Value {
+    let name = if name.starts_with(CREDENTIAL) { name.to_owned() } else { format!("{CREDENTIAL}{name}") };
+    json!({"name": name, "sds_config": {"ads": {}, "resource_api_version": "V3"}})
+}
+
+fn exactly(names: &[String]) -> Vec<Value> {
+    names.iter().map(|n| json!({"exact": n})).collect()
+}
+
+fn validation(context: Map<String, Value>, secret: Value) -> Value {
+    json!({"default_validation_context": context, "validation_context_sds_secret_config": secret})
+}
+
+fn names_context(matchers: Vec<Value>) -> Map<String, Value> {
+    let mut context = Map::new();
+    if !matchers.is_empty() {
+        context.insert("match_subject_alt_names".into(), matchers.into());
+    }
+    context
+}
+
+/// What decides the TLS of a cluster.
+pub(crate) struct Upstream<'a> {
+    /// `tls` of the rule.
+    pub(crate) said: Option<&'a ClientTls>,
+    /// Whether the rule has a workload selector.
+    pub(crate) rule_has_selector: bool,
+    /// Identities that the service's endpoints may have.
+    pub(crate) identities: &'a [String],
+    /// The SNI that Istio makes up.
+    pub(crate) own_sni: String,
+    /// Whether endpoints may speak mesh TLS though nobody said so.
+    pub(crate) auto: bool,
+    pub(crate) is_external: bool,
+    pub(crate) is_http2: bool,
+    pub(crate) is_original_dst: bool,
+}
+
+/// Sets the transport of a cluster: a rule's TLS, mesh TLS where the endpoint speaks it, or none.
+pub(crate) fn set_upstream(cluster: &mut Map<String, Value>, scope: &Scope<'_>, upstream: &Upstream<'_>) {
+    let context = match upstream.said {
+        Some(tls) if tls.mode == ClientTlsMode::IstioMutual => {
+            let sni = if tls.sni.is_empty() { &upstream.own_sni } else { &tls.sni };
+            let names = tls.subject_alt_names.as_deref().unwrap_or(upstream.identities);
+            Some(mesh_client(sni, names, upstream.is_http2))
+        }
+        Some(tls) => origination(tls, scope, upstream),
+        None if upstream.auto => return set_auto(cluster, upstream),
+        None => None,
+    };
+    if let Some(context) = context {
+        cluster.insert("transport_socket".into(), client_socket(context));
+    }
+}
+
+fn client_socket(context: Value) -> Value {
+    extension("envoy.transport_sockets.tls", "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", context)
+}
+
+fn set_auto(cluster: &mut Map<String, Value>, upstream: &Upstream<'_>) {
+    let socket = client_socket(mesh_client(&upstream.own_sni, upstream.identities, upstream.is_http2));
+    if upstream.is_original_dst {
+        cluster.insert("transport_socket".into(), socket);
+        return;
+    }
+    let matches = json!([
+        {"name": "tlsMode-istio", "match": {"tlsMode": "istio"}, "transport_socket": socket},
+        {"name": "tlsMode-disabled", "match": {}, "transport_socket": super::envoy::raw_buffer()},
+    ]);
+    cluster.insert("transport_socket_matches".into(), matches);
+}
+
+fn client_versions() -> Value {
+    json!({"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"})
+}
+
+/// Mesh TLS as a client.
+fn mesh_client(sni: &str, names: &[String], is_http2: bool) -> Value {
+    let mut alpn: Vec<&str> = MESH_ALPN.to_vec();
+    if is_http2 {
+        alpn.push("h2");
+    }
+    json!({
+        "common_tls_context": {
+            "tls_params": client_versions(),
+            "alpn_protocols": alpn,
+            "tls_certificate_sds_secret_configs": [mesh_secret(WORKLOAD)],
+            "combined_validation_context": validation(names_context(exactly(names)), mesh_secret(ROOT)),
+        },
+        "sni": sni,
+    })
+}
+
+/// TLS towards servers outside, with a credential. A sidecar gets a credential only by a rule with a
+/// workload selector, and sends plaintext otherwise.
+fn origination(tls: &ClientTls, scope: &Scope<'_>, upstream: &Upstream<'_>) -> Option<Value> {
+    if tls.mode == ClientTlsMode::Disable {
+        return None;
+    }
+    let is_sidecar = scope.kind == crate::objects::pod::ProxyKind::Sidecar;
+    let has_credential = !tls.credential_name.is_empty();
+    if has_credential && is_sidecar && !upstream.rule_has_selector {
+        return None;
+    }
+    let mut common = Map::new();
+    common.insert("tls_params".into(), client_versions());
+    if upstream.is_http2 {
+        common.insert("alpn_protocols".into(), json!(["h2"]));
+    }
+    let own: &[String] = tls.subject_alt_names.as_deref().unwrap_or_default();
+    let names = if upstream.is_external && own.is_empty() { upstream.identities } else { own };
+    if has_credential {
+        if tls.mode == ClientTlsMode::Mutual {
+            let secret = credential_secret(&tls.credential_name);
+            common.insert("tls_certificate_sds_secret_configs".into(), json!([secret]));
+        }
+        let authorities = credential_secret(&format!("{}{CA_SUFFIX}", tls.credential_name));
+        let context = validation(names_context(exactly(names)), authorities);
+        common.insert("combined_validation_context".into(), context);
+    } else {
+        // Without a credential the authorities are the system's, which istiod asks for by this name.
+        let context = validation(names_context(exactly(names)), mesh_secret("file-root:system"));
+        common.insert("combined_validation_context".into(), context);
+    }
+    let mut context = Map::new();
+    context.insert("common_tls_context".into(), common.into());
+    if !tls.sni.is_empty() {
+        context.insert("sni".into(), tls.sni.clone().into());
+    }
+    Some(context.into())
+}
+
+fn server_socket(context: Value) -> Value {
+    extension("envoy.transport_sockets.tls", "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", context)
+}
+
+/// Mesh TLS as a sidecar's server side: any identity of the trust domain and its aliases.
+pub(crate) fn mesh_server(scope: &Scope<'_>) -> Value {
+    let mut domains: Vec<&str> = vec![scope.mesh.trust_domain()];
+    for alias in scope.mesh.trust_domain_aliases() {
+        if !domains.contains(&alias.as_str()) {
+            domains.push(alias);
+        }
+    }
+    let names = domains.iter().map(|d| json!({"prefix": format!("spiffe://{d}/")})).collect();
+    server_socket(json!({
+        "common_tls_context": {
+            "tls_params": {
+                "tls_minimum_protocol_version": "TLSv1_2",
+                "tls_maximum_protocol_version": "TLSv1_3",
+                "cipher_suites": CIPHERS,
+            },
+            "alpn_protocols": SERVER_ALPN,
+            "tls_certificate_sds_secret_configs": [mesh_secret(WORKLOAD)],
+            "combined_validation_context": validation(names_context(names), mesh_secret(ROOT)),
+        },
+        "require_client_certificate": true,
+    }))
+}
+
+/// TLS of a gateway's server that terminates it.
+pub(crate) fn gateway_server(tls: &ServerTls) -> Value {
+    let mutual = matches!(tls.mode, ServerTlsMode::Mutual | ServerTlsMode::IstioMutual);
+    let mut common = Map::new();
+    if tls.mode == ServerTlsMode::IstioMutual {
+        common.insert("alpn_protocols".into(), json!(SERVER_ALPN));
+        common.insert("tls_certificate_sds_secret_configs".into(), json!([mesh_secret(WORKLOAD)]));
+        let context = validation(names_context(exactly(&tls.subject_alt_names)), mesh_secret(ROOT));
+        common.insert("combined_validation_context".into(), context);
+    } else {
+        common.insert("alpn_protocols".into(), json!(HTTP_ALPN));
+        credential_server(tls, &mut common);
+        server_params(tls, &mut common);
+    }
+    server_socket(json!({"common_tls_context": common, "require_client_certificate": mutual}))
+}
+
+fn credential_server(tls: &ServerTls, common: &mut Map<String, Value>) {
+    let secret = credential_secret(&tls.credential_name);
+    common.insert("tls_certificate_sds_secret_configs".into(), json!([secret]));
+    if tls.mode == ServerTlsMode::Simple {
+        if !tls.subject_alt_names.is_empty() {
+            let context = names_context(exactly(&tls.subject_alt_names));
+            common.insert("validation_context".into(), context.into());
+        }
+        return;
+    }
+    let mut context = names_context(exactly(&tls.subject_alt_names));
+    for (field, values) in [
+        ("verify_certificate_spki", &tls.verify_certificate_spki),
+        ("verify_certificate_hash", &tls.verify_certificate_hash),
+    ] {
+        if !values.is_empty() {
+            context.insert(field.into(), json!(values));
+        }
+    }
+    let authorities = credential_secret(&format!("{}{CA_SUFFIX}", tls.credential_name));
+    common.insert("combined_validation_context".into(), validation(context, authorities));
+}
+
+fn server_params(tls: &ServerTls, common: &mut Map<String, Value>) {
+    let mut params = Map::new();
+    if let Some(version) = tls.min_protocol_version.envoy() {
+        params.insert("tls_minimum_protocol_version".into(), version.into());
+    }
+    if let Some(version) = tls.max_protocol_version.envoy() {
+        params.insert("tls_maximum_protocol_version".into(), version.into());
+    }
+    let mut ciphers: Vec<&str> = Vec::new();
+    for cipher in tls.cipher_suites.iter().filter(|c| admission::is_cipher(c)) {
+        if !ciphers.contains(&cipher.as_str()) {
+            ciphers.push(cipher);
+        }
+    }
+    if !ciphers.is_empty() {
+        params.insert("cipher_suites".into(), json!(ciphers));
+    }
+    if !params.is_empty() {
+        common.insert("tls_params".into(), params.into());
+    }
+}

@@ -1,0 +1,88 @@
+//! Pods, as far as the mesh looks at them.
+
+use serde_json::Value;
+
+use super::Meta;
+
+/// What a proxy in a pod is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum ProxyKind {
+    /// Beside an application.
+    Sidecar,
+    /// Alone, as an ingress or egress gateway.
+    Router,
+}
+
+/// A pod.
+#[derive(Clone, Debug)]
+pub(crate) struct Pod {
+    pub(crate) meta: Meta,
+    /// Empty before the pod has one.
+    pub(crate) address: String,
+    pub(crate) service_account: String,
+    pub(crate) proxy: Option<ProxyKind>,
+    /// Whether traffic is sent to it.
+    pub(crate) ready: bool,
+    /// The label `security.istio.io/tlsMode`, which injection sets, says that mesh TLS is spoken.
+    pub(crate) speaks_mesh_tls: bool,
+    named_ports: Vec<(String, u32)>,
+}
+
+const TLS_MODE_LABEL: &str = "security.istio.io/tlsMode";
+
+impl Pod {
+    pub(crate) fn of(object: &Value) -> Self {
+        let meta = Meta::of(object);
+        let (spec, status) = (&object["spec"], &object["status"]);
+        let speaks_mesh_tls = meta.labels.get(TLS_MODE_LABEL).is_some_and(|m| m == "istio");
+        Self {
+            address: status["podIP"].as_str().unwrap_or_default().to_owned(),
+            service_account: spec["serviceAccountName"].as_str().unwrap_or("default").to_owned(),
+            proxy: proxy_kind(spec),
+            ready: is_ready(object),
+            speaks_mesh_tls,
+            named_ports: named_ports(spec),
+            meta,
+        }
+    }
+
+    /// The pod's identity in a trust domain.
+    pub(crate) fn spiffe_id(&self, trust_domain: &str) -> String {
+        format!("spiffe://{trust_domain}/ns/{}/sa/{}", self.meta.namespace, self.service_account)
+    }
+
+    /// The number of a container port by name.
+    pub(crate) fn named_port(&self, name: &str) -> Option<u32> {
+        self.named_ports.iter().find(|(n, _)| n == name).map(|(_, number)| *number)
+    }
+}
+
+fn containers(spec: &Value) -> impl Iterator<Item = &Value> {
+    ["initContainers", "containers"].into_iter().flat_map(|list| spec[list].as_array().into_iter().flatten())
+}
+
+fn proxy_kind(spec: &Value) -> Option<ProxyKind> {
+    let proxy = containers(spec).find(|c| c["name"] == "istio-proxy")?;
+    let args = proxy["args"].as_array();
+    let router = args.is_some_and(|a| a.iter().any(|v| v == "router"));
+    Some(if router { ProxyKind::Router } else { ProxyKind::Sidecar })
+}
+
+/// Not on its way out, and ready as far as its conditions say anything.
+fn is_ready(object: &Value) -> bool {
+    let status = &object["status"];
+    let over = matches!(status["phase"].as_str(), Some("Succeeded" | "Failed"));
+    let leaving = !object["metadata"]["deletionTimestamp"].is_null();
+    let condition = status["conditions"].as_array().into_iter().flatten().find(|c| c["type"] == "Ready");
+    !over && !leaving && condition.is_none_or(|c| c["status"] == "True")
+}
+
+fn named_ports(spec: &Value) -> Vec<(String, u32)> {
+    containers(spec)
+        .flat_map(|c| c["ports"].as_array().into_iter().flatten())
+        .filter_map(|p| {
+            let number = u32::try_from(p["containerPort"].as_u64()?).ok()?;
+            Some((p["name"].as_str()?.to_owned(), number))
+        })
+        .collect()
+}
