@@ -26,7 +26,9 @@ pub(crate) fn parse(text: &str) -> Option<i128> {
 fn component(text: &str) -> Option<(i128, &str)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let (number, rest) = text.split_at(end);
-    let unit_end = rest.find(|c: char| c.is_ascii_digit() || c == '.').unwrap_or(rest.len());
+    let unit_end = rest
+        .find(|c: char| c.is_ascii_digit() || c == '.')
+        .unwrap_or(rest.len());
     let (unit, rest) = rest.split_at(unit_end);
     let scale: i128 = match unit {
         "ns" => 1,
@@ -38,11 +40,23 @@ fn component(text: &str) -> Option<(i128, &str)> {
         _ => return None,
     };
     let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    if (whole.is_empty() && fraction.is_empty()) || whole.len() > 18 || fraction.len() > 18 || fraction.contains('.') {
+    if (whole.is_empty() && fraction.is_empty())
+        || whole.len() > 18
+        || fraction.len() > 18
+        || fraction.contains('.')
+    {
         return None;
     }
-    let whole: i128 = if whole.is_empty() { 0 } else { whole.parse().ok()? };
-    let part: i128 = if fraction.is_empty() { 0 } else { fraction.parse().ok()? };
+    let whole: i128 = if whole.is_empty() {
+        0
+    } else {
+        whole.parse().ok()?
+    };
+    let part: i128 = if fraction.is_empty() {
+        0
+    } else {
+        fraction.parse().ok()?
+    };
     let divisor = 10_i128.checked_pow(u32::try_from(fraction.len()).ok()?)?;
     Some((whole * scale + part * scale / divisor, rest))
 }
@@ -90,7 +104,17 @@ mod tests {
 
     #[test]
     fn refuses_what_is_no_duration() {
-        for text in ["", "-", "10", "s", "1x", "1.2.3s", "1s ", "99999999999999999999h", "."] {
+        for text in [
+            "",
+            "-",
+            "10",
+            "s",
+            "1x",
+            "1.2.3s",
+            "1s ",
+            "99999999999999999999h",
+            ".",
+        ] {
             assert_eq!(parse(text), None, "{text}");
         }
     }

@@ -6,7 +6,10 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
 use thiserror::Error;
 
-use crate::{MeshConfig, MeshConfigError, Objects, ProxyConfig, ProxyId, SecretValue, admission, admit, compile};
+use crate::{
+    MeshConfig, MeshConfigError, Objects, ProxyConfig, ProxyId, SecretValue, admission, admit,
+    compile,
+};
 
 /// A cluster file that cannot be compiled.
 #[derive(Debug, Error)]
@@ -39,14 +42,22 @@ pub fn compile_cluster_files(
     text: &str,
     mesh: MeshConfig,
 ) -> Result<BTreeMap<String, Value>, ClusterFileError> {
-    let objects: Vec<Arc<Value>> = read_objects(file, text)?.into_iter().map(Arc::new).collect();
+    let objects: Vec<Arc<Value>> = read_objects(file, text)?
+        .into_iter()
+        .map(Arc::new)
+        .collect();
     let mesh = Arc::new(mesh);
     let judged: Vec<Value> = objects.iter().filter_map(|o| judged(o, &mesh)).collect();
     let snapshot = Objects::new(mesh, objects);
     let proxies = snapshot.proxies();
     let mut files: BTreeMap<String, Value> = proxies
         .iter()
-        .map(|proxy| (file_name(proxy, &proxies), proxy_file(&compile(&snapshot, proxy))))
+        .map(|proxy| {
+            (
+                file_name(proxy, &proxies),
+                proxy_file(&compile(&snapshot, proxy)),
+            )
+        })
         .collect();
     files.insert("admission.json".into(), judged.into());
     Ok(files)
@@ -68,7 +79,12 @@ pub(crate) fn read_objects(file: &str, text: &str) -> Result<Vec<Value>, Cluster
             file: file.to_owned(),
             line: at.as_ref().map_or(0, |l| l.line()),
             column: at.as_ref().map_or(0, |l| l.column()),
-            message: error.to_string().lines().next().unwrap_or_default().to_owned(),
+            message: error
+                .to_string()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned(),
         }
     })?;
     let mut objects = Vec::new();
@@ -83,16 +99,25 @@ pub(crate) fn read_objects(file: &str, text: &str) -> Result<Vec<Value>, Cluster
             continue;
         }
         let items = match document {
-            Value::Object(mut list) if list.get("kind").is_some_and(|k| k == "List") => match list.remove("items") {
-                Some(Value::Array(items)) => items,
-                _ => return Err(whole("a List without items")),
-            },
+            Value::Object(mut list) if list.get("kind").is_some_and(|k| k == "List") => {
+                match list.remove("items") {
+                    Some(Value::Array(items)) => items,
+                    _ => return Err(whole("a List without items")),
+                }
+            }
             other => vec![other],
         };
         for item in items {
             for field in ["/apiVersion", "/kind", "/metadata/name"] {
-                if item.pointer(field).and_then(Value::as_str).is_none_or(str::is_empty) {
-                    return Err(whole(&format!("not a Kubernetes object: {} is missing", field[1..].replace('/', "."))));
+                if item
+                    .pointer(field)
+                    .and_then(Value::as_str)
+                    .is_none_or(str::is_empty)
+                {
+                    return Err(whole(&format!(
+                        "not a Kubernetes object: {} is missing",
+                        field[1..].replace('/', ".")
+                    )));
                 }
             }
             objects.push(stored(item));
@@ -139,7 +164,12 @@ fn proxy_file(config: &ProxyConfig) -> Value {
         .iter()
         // The mesh's own certificates are another authority's business.
         .filter(|(_, s)| !matches!(s, Some(SecretValue::Workload { .. } | SecretValue::Root)))
-        .map(|(name, secret)| (name.clone(), secret.as_ref().map_or(Value::Null, SecretValue::digests)))
+        .map(|(name, secret)| {
+            (
+                name.clone(),
+                secret.as_ref().map_or(Value::Null, SecretValue::digests),
+            )
+        })
         .collect();
     json!({
         "listeners": config.listeners,

@@ -45,7 +45,10 @@ mod tests {
 
     #[test]
     fn short_names() {
-        assert_eq!(resolve("mysql", "default"), "mysql.default.svc.cluster.local");
+        assert_eq!(
+            resolve("mysql", "default"),
+            "mysql.default.svc.cluster.local"
+        );
         assert_eq!(resolve("a.b", "default"), "a.b");
     }
 }

@@ -40,7 +40,10 @@ const FIELDS: &[Field] = &[
     yes(
         "outboundTrafficPolicy",
         Object(&[
-            yes("mode", Enum(&["REGISTRY_ONLY", "ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS"])),
+            yes(
+                "mode",
+                Enum(&["REGISTRY_ONLY", "ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS"]),
+            ),
             no("tls", Free),
         ]),
     ),
@@ -152,7 +155,9 @@ impl Default for Raw {
             access_log_format: String::new(),
             access_log_encoding: "TEXT".into(),
             disable_envoy_listener_log: false,
-            outbound_traffic_policy: OutboundTrafficPolicy { mode: OutboundMode::AllowAny },
+            outbound_traffic_policy: OutboundTrafficPolicy {
+                mode: OutboundMode::AllowAny,
+            },
             trust_domain: "cluster.local".into(),
             trust_domain_aliases: Vec::new(),
             root_namespace: "istio-system".into(),
@@ -207,7 +212,10 @@ impl MeshConfig {
     /// Reads YAML (or JSON) text; empty text is Istio's defaults. A field that the embedded mesh
     /// does not support is an error that names it, and so is a field that nobody knows.
     pub fn from_yaml(text: &str) -> Result<Self, MeshConfigError> {
-        if text.lines().all(|l| l.trim().is_empty() || l.trim_start().starts_with('#')) {
+        if text
+            .lines()
+            .all(|l| l.trim().is_empty() || l.trim_start().starts_with('#'))
+        {
             return Ok(Self::default());
         }
         let value: Value = serde_saphyr::from_str(text).map_err(|error| {
@@ -220,7 +228,8 @@ impl MeshConfig {
         })?;
         let value = without_nulls(&value);
         refuse(&value)?;
-        let raw: Raw = serde_json::from_value(value).map_err(|e| MeshConfigError::Fields(e.to_string()))?;
+        let raw: Raw =
+            serde_json::from_value(value).map_err(|e| MeshConfigError::Fields(e.to_string()))?;
         let mesh = Self::from_raw(raw);
         mesh.check()?;
         Ok(mesh)
@@ -238,11 +247,18 @@ impl MeshConfig {
             }),
         );
         for provider in &raw.extension_providers {
-            let Some(name) = provider.get("name").and_then(Value::as_str) else { continue };
-            let file = provider.get("envoyFileAccessLog").map(|p| file_provider(p, name, &raw));
+            let Some(name) = provider.get("name").and_then(Value::as_str) else {
+                continue;
+            };
+            let file = provider
+                .get("envoyFileAccessLog")
+                .map(|p| file_provider(p, name, &raw));
             providers.insert(name.to_lowercase(), file);
         }
-        Self { raw: Arc::new(raw), providers }
+        Self {
+            raw: Arc::new(raw),
+            providers,
+        }
     }
 
     fn check(&self) -> Result<(), MeshConfigError> {
@@ -252,8 +268,14 @@ impl MeshConfig {
             ));
         }
         for (index, provider) in self.raw.extension_providers.iter().enumerate() {
-            if provider.get("name").and_then(Value::as_str).is_none_or(str::is_empty) {
-                return Err(MeshConfigError::Fields(format!("extensionProviders[{index}].name: must be given")));
+            if provider
+                .get("name")
+                .and_then(Value::as_str)
+                .is_none_or(str::is_empty)
+            {
+                return Err(MeshConfigError::Fields(format!(
+                    "extensionProviders[{index}].name: must be given"
+                )));
             }
         }
         Ok(())
@@ -291,7 +313,10 @@ impl MeshConfig {
     /// File and encoding of the proxies' access logs; `None` where they are off.
     pub fn access_log(&self) -> Option<(&str, AccessLogEncoding)> {
         let file = self.access_log_file()?;
-        Some((file, encoding(&self.raw.access_log_encoding, &self.raw.access_log_format)))
+        Some((
+            file,
+            encoding(&self.raw.access_log_encoding, &self.raw.access_log_format),
+        ))
     }
 
     pub(crate) fn outbound_mode(&self) -> OutboundMode {
@@ -331,7 +356,9 @@ impl MeshConfig {
 fn encoding(encoding: &str, format: &str) -> AccessLogEncoding {
     if encoding == "JSON" {
         // A format that is no JSON object is ignored, as istiod does with a log line.
-        let own = serde_json::from_str::<Value>(format).ok().filter(Value::is_object);
+        let own = serde_json::from_str::<Value>(format)
+            .ok()
+            .filter(Value::is_object);
         return AccessLogEncoding::Json(own);
     }
     AccessLogEncoding::Text(text_format(format))
@@ -347,20 +374,29 @@ fn text_format(format: &str) -> String {
 }
 
 fn file_provider(provider: &Value, name: &str, raw: &Raw) -> FileLogProvider {
-    let path = provider["path"].as_str().filter(|p| !p.is_empty()).unwrap_or("/dev/stdout");
+    let path = provider["path"]
+        .as_str()
+        .filter(|p| !p.is_empty())
+        .unwrap_or("/dev/stdout");
     let omit_empty_values = provider["omitEmptyValues"].as_bool().unwrap_or(false);
     let format = &provider["logFormat"];
     let encoding = if let Some(text) = format["text"].as_str() {
         AccessLogEncoding::Text(text_format(text))
     } else if format["labels"].is_object() {
         let labels = format["labels"].clone();
-        AccessLogEncoding::Json(Some(labels).filter(|l| l.as_object().is_some_and(|o| !o.is_empty())))
+        AccessLogEncoding::Json(
+            Some(labels).filter(|l| l.as_object().is_some_and(|o| !o.is_empty())),
+        )
     } else if name == "envoy" && !omit_empty_values {
         encoding(&raw.access_log_encoding, &raw.access_log_format)
     } else {
         AccessLogEncoding::Text(TEXT_FORMAT.to_owned())
     };
-    FileLogProvider { path: path.to_owned(), encoding, omit_empty_values }
+    FileLogProvider {
+        path: path.to_owned(),
+        encoding,
+        omit_empty_values,
+    }
 }
 
 fn refuse(value: &Value) -> Result<(), MeshConfigError> {
@@ -368,7 +404,10 @@ fn refuse(value: &Value) -> Result<(), MeshConfigError> {
     if problems.is_empty() {
         return Ok(());
     }
-    let texts: Vec<String> = problems.iter().map(|p| without_dot(p).to_string()).collect();
+    let texts: Vec<String> = problems
+        .iter()
+        .map(|p| without_dot(p).to_string())
+        .collect();
     Err(MeshConfigError::Fields(texts.join("; ")))
 }
 

@@ -42,7 +42,12 @@ impl Protocol {
     }
 
     /// The protocol of a port of a Kubernetes Service: `appProtocol` wins over the name's prefix.
-    pub(crate) fn of_service_port(number: u32, name: &str, transport: &str, app: Option<&str>) -> Self {
+    pub(crate) fn of_service_port(
+        number: u32,
+        name: &str,
+        transport: &str,
+        app: Option<&str>,
+    ) -> Self {
         if transport == "UDP" {
             return Self::Udp;
         }
@@ -53,7 +58,10 @@ impl Protocol {
             Some(app) => app,
             None => name,
         };
-        if name.get(..8).is_some_and(|p| p.eq_ignore_ascii_case("grpc-web")) {
+        if name
+            .get(..8)
+            .is_some_and(|p| p.eq_ignore_ascii_case("grpc-web"))
+        {
             return Self::GrpcWeb;
         }
         let prefix = name.split('-').next().unwrap_or_default();
@@ -64,7 +72,10 @@ impl Protocol {
     }
 
     pub(crate) fn is_http(self) -> bool {
-        matches!(self, Self::Http | Self::Http2 | Self::HttpProxy | Self::Grpc | Self::GrpcWeb)
+        matches!(
+            self,
+            Self::Http | Self::Http2 | Self::HttpProxy | Self::Grpc | Self::GrpcWeb
+        )
     }
 
     pub(crate) fn is_http2(self) -> bool {
@@ -72,7 +83,10 @@ impl Protocol {
     }
 
     pub(crate) fn is_tcp(self) -> bool {
-        matches!(self, Self::Tcp | Self::Https | Self::Tls | Self::Mongo | Self::Redis | Self::Mysql)
+        matches!(
+            self,
+            Self::Tcp | Self::Https | Self::Tls | Self::Mongo | Self::Redis | Self::Mysql
+        )
     }
 
     pub(crate) fn is_tls(self) -> bool {
@@ -99,8 +113,15 @@ mod tests {
             (443, "https", None, Protocol::Https),
             (80, "x", Some("kubernetes.io/h2c"), Protocol::Http2),
         ] {
-            assert_eq!(Protocol::of_service_port(number, name, "TCP", app), want, "{number} {name}");
+            assert_eq!(
+                Protocol::of_service_port(number, name, "TCP", app),
+                want,
+                "{number} {name}"
+            );
         }
-        assert_eq!(Protocol::of_service_port(53, "dns", "UDP", None), Protocol::Udp);
+        assert_eq!(
+            Protocol::of_service_port(53, "dns", "UDP", None),
+            Protocol::Udp
+        );
     }
 }

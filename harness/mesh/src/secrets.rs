@@ -36,8 +36,13 @@ impl SecretValue {
     /// hexadecimal digits of SHA-256 after `sha256:`; empty where there is nothing.
     pub fn digests(&self) -> Value {
         let (chain, key, ca, crl): (&[u8], &[u8], &[u8], &[u8]) = match self {
-            Self::KeyPair { certificate_chain, private_key } => (certificate_chain, private_key, &[], &[]),
-            Self::Authorities { trusted_ca, crl } => (&[], &[], trusted_ca, crl.as_deref().unwrap_or_default()),
+            Self::KeyPair {
+                certificate_chain,
+                private_key,
+            } => (certificate_chain, private_key, &[], &[]),
+            Self::Authorities { trusted_ca, crl } => {
+                (&[], &[], trusted_ca, crl.as_deref().unwrap_or_default())
+            }
             Self::Workload { .. } | Self::Root => (&[], &[], &[], &[]),
         };
         json!({
@@ -61,7 +66,10 @@ fn digest(bytes: &[u8]) -> String {
 impl fmt::Debug for SecretValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::KeyPair { certificate_chain, private_key } => write!(
+            Self::KeyPair {
+                certificate_chain,
+                private_key,
+            } => write!(
                 f,
                 "KeyPair({} bytes of certificates, {} bytes of key)",
                 certificate_chain.len(),

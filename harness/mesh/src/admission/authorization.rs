@@ -3,7 +3,9 @@
 use std::net::IpAddr;
 
 use super::{Subject, findings::Findings, names, selectors};
-use crate::api::authorization_policy::{Action, AuthorizationPolicy, Condition, Operation, Rule, Source};
+use crate::api::authorization_policy::{
+    Action, AuthorizationPolicy, Condition, Operation, Rule, Source,
+};
 
 const HTTP_ONLY_DENY: &str = "configured AuthorizationPolicy will deny all traffic to TCP ports under its scope due to the use of only HTTP attributes in a DENY rule; it is recommended to explicitly specify the port";
 
@@ -15,7 +17,10 @@ pub(crate) fn validate(policy: &AuthorizationPolicy, subject: &Subject<'_>) -> F
         custom(rules, provider, &mut found);
     }
     if policy.provider.is_some() && policy.action != Action::Custom {
-        found.fail(format!("`provider` must not be with non CUSTOM action, found {}", policy.action.name()));
+        found.fail(format!(
+            "`provider` must not be with non CUSTOM action, found {}",
+            policy.action.name()
+        ));
     }
     if policy.action == Action::Deny && rules.is_none() {
         found.fail(format!("DENY {MEANINGLESS}"));
@@ -23,7 +28,10 @@ pub(crate) fn validate(policy: &AuthorizationPolicy, subject: &Subject<'_>) -> F
     for (index, rule) in rules.unwrap_or_default().iter().enumerate() {
         validate_rule(rule, index, policy.action, &mut found);
     }
-    found.prefixed(&format!("invalid policy {}.{}:", subject.name, subject.namespace))
+    found.prefixed(&format!(
+        "invalid policy {}.{}:",
+        subject.name, subject.namespace
+    ))
 }
 
 const MEANINGLESS: &str = "action without `rules` is meaningless as it will never be triggered, add an empty rule `{}` if you want it be triggered for every request";
@@ -52,7 +60,9 @@ fn validate_rule(rule: &Rule, index: usize, action: Action, found: &mut Findings
     }
     for from in rule.from.iter().flatten() {
         match &from.source {
-            None => found.fail(format!("`from.source` must not be nil, found at rule {index}")),
+            None => found.fail(format!(
+                "`from.source` must not be nil, found at rule {index}"
+            )),
             Some(source) => {
                 seen.from = true;
                 seen.tcp_from |= validate_source(source, index, found);
@@ -64,7 +74,9 @@ fn validate_rule(rule: &Rule, index: usize, action: Action, found: &mut Findings
     }
     for to in rule.to.iter().flatten() {
         match &to.operation {
-            None => found.fail(format!("`to.operation` must not be nil, found at rule {index}")),
+            None => found.fail(format!(
+                "`to.operation` must not be nil, found at rule {index}"
+            )),
             Some(operation) => {
                 seen.to = true;
                 seen.tcp_to |= validate_operation(operation, index, found);
@@ -84,15 +96,29 @@ fn validate_rule(rule: &Rule, index: usize, action: Action, found: &mut Findings
 fn validate_source(source: &Source, index: usize, found: &mut Findings) -> bool {
     let s = source;
     let accounts = !s.service_accounts.is_empty() || !s.not_service_accounts.is_empty();
-    let identities = [&s.principals, &s.not_principals, &s.namespaces, &s.not_namespaces];
+    let identities = [
+        &s.principals,
+        &s.not_principals,
+        &s.namespaces,
+        &s.not_namespaces,
+    ];
     if accounts && identities.iter().any(|l| !l.is_empty()) {
-        found.fail(format!("cannot set serviceAccounts with namespaces or principals, found at rule {index}"));
+        found.fail(format!(
+            "cannot set serviceAccounts with namespaces or principals, found at rule {index}"
+        ));
     }
     let lists = source_lists(source);
     if lists.iter().all(|(_, l)| l.is_empty()) {
-        found.fail(format!("`from.source` must not be empty, found at rule {index}"));
+        found.fail(format!(
+            "`from.source` must not be empty, found at rule {index}"
+        ));
     }
-    for list in [&s.ip_blocks, &s.not_ip_blocks, &s.remote_ip_blocks, &s.not_remote_ip_blocks] {
+    for list in [
+        &s.ip_blocks,
+        &s.not_ip_blocks,
+        &s.remote_ip_blocks,
+        &s.not_remote_ip_blocks,
+    ] {
         ips(list, found);
     }
     for (name, list) in &lists {
@@ -103,8 +129,15 @@ fn validate_source(source: &Source, index: usize, found: &mut Findings) -> bool 
         };
         found.check(result);
     }
-    let http = ["RequestPrincipals", "NotRequestPrincipals", "TrustDomains", "NotTrustDomains"];
-    lists.iter().any(|(name, list)| !list.is_empty() && !http.contains(name))
+    let http = [
+        "RequestPrincipals",
+        "NotRequestPrincipals",
+        "TrustDomains",
+        "NotTrustDomains",
+    ];
+    lists
+        .iter()
+        .any(|(name, list)| !list.is_empty() && !http.contains(name))
 }
 
 fn source_lists(s: &Source) -> [(&'static str, &[String]); 14] {
@@ -140,7 +173,9 @@ fn validate_operation(operation: &Operation, index: usize, found: &mut Findings)
         ("NotHosts", &o.not_hosts),
     ];
     if lists.iter().all(|(_, l)| l.is_empty()) {
-        found.fail(format!("`to.operation` must not be empty, found at rule {index}"));
+        found.fail(format!(
+            "`to.operation` must not be empty, found at rule {index}"
+        ));
     }
     for list in [&o.ports, &o.not_ports] {
         ports(list, found);
@@ -155,7 +190,9 @@ fn ips(values: &[String], found: &mut Findings) {
     for value in values {
         if value.contains('/') {
             if !names::is_cidr(value) {
-                found.fail(format!("bad CIDR range ({value}): netip.ParsePrefix(\"{value}\"): not a prefix"));
+                found.fail(format!(
+                    "bad CIDR range ({value}): netip.ParsePrefix(\"{value}\"): not a prefix"
+                ));
             }
         } else if value.parse::<IpAddr>().is_err() {
             found.fail(format!("bad IP address ({value})"));
@@ -169,7 +206,9 @@ fn ports(values: &[String], found: &mut Findings) {
             Ok(port) if port <= 65535 => {}
             Ok(_) => found.fail(format!("bad port ({value}): <nil>")),
             Err(_) => {
-                found.fail(format!("bad port ({value}): strconv.ParseUint: parsing \"{value}\": invalid syntax"));
+                found.fail(format!(
+                    "bad port ({value}): strconv.ParseUint: parsing \"{value}\": invalid syntax"
+                ));
             }
         }
     }
@@ -187,10 +226,14 @@ fn wildcards(name: &str, values: &[String]) -> Result<(), String> {
     for value in values {
         let count = value.matches('*').count();
         if count > 1 {
-            return Err(format!("at most one wildcard is allowed, found in {name}: \"{value}\""));
+            return Err(format!(
+                "at most one wildcard is allowed, found in {name}: \"{value}\""
+            ));
         }
         if count == 1 && !value.starts_with('*') && !value.ends_with('*') {
-            return Err(format!("wildcard is only allowed at the start or end, found in {name}: \"{value}\""));
+            return Err(format!(
+                "wildcard is only allowed at the start or end, found in {name}: \"{value}\""
+            ));
         }
     }
     Ok(())
@@ -199,7 +242,9 @@ fn wildcards(name: &str, values: &[String]) -> Result<(), String> {
 fn trust_domains(name: &str, values: &[String]) -> Result<(), String> {
     wildcards(name, values)?;
     match values.iter().find(|v| v.contains('/')) {
-        Some(value) => Err(format!("trust domain must not contain '/', found in {name}: \"{value}\"")),
+        Some(value) => Err(format!(
+            "trust domain must not contain '/', found in {name}: \"{value}\""
+        )),
         None => Ok(()),
     }
 }
@@ -222,7 +267,9 @@ fn service_accounts(name: &str, values: &[String]) -> Result<(), String> {
             _ => return Err(format!("{form} \"{value}\" in {name}")),
         }
         if value.len() > 320 {
-            return Err(format!("value cannot exceed 320 characters, found \"{value}\" in {name}"));
+            return Err(format!(
+                "value cannot exceed 320 characters, found \"{value}\" in {name}"
+            ));
         }
     }
     Ok(())
@@ -234,10 +281,14 @@ fn validate_condition(condition: &Condition) -> Result<(), String> {
         return Err("`key` must not be empty".into());
     }
     if condition.values.is_empty() && condition.not_values.is_empty() {
-        return Err(format!("at least one of `values` or `notValues` must be set for key {key}"));
+        return Err(format!(
+            "at least one of `values` or `notValues` must be set for key {key}"
+        ));
     }
-    attribute(key, &condition.values).map_err(|e| format!("invalid `value` for `key` {key}: {e}"))?;
-    attribute(key, &condition.not_values).map_err(|e| format!("invalid `notValue` for `key` {key}: {e}"))
+    attribute(key, &condition.values)
+        .map_err(|e| format!("invalid `value` for `key` {key}: {e}"))?;
+    attribute(key, &condition.not_values)
+        .map_err(|e| format!("invalid `notValue` for `key` {key}: {e}"))
 }
 
 fn attribute(key: &str, values: &[String]) -> Result<(), String> {
@@ -261,16 +312,22 @@ fn attribute(key: &str, values: &[String]) -> Result<(), String> {
         "source.trustDomain" => wildcards(key, values),
         "source.namespace" | "source.principal" | "connection.sni" => Ok(()),
         "request.auth.principal" | "request.auth.audiences" | "request.auth.presenter" => Ok(()),
-        "destination.namespace" => Err(format!("attribute {key} is replaced by the metadata.namespace")),
-        "destination.name" | "destination.user" => {
-            Err(format!("deprecated attribute {key}: only supported in v1alpha1"))
-        }
-        _ if key.starts_with("destination.labels") => {
-            Err(format!("attribute {key} is replaced by the workload selector"))
-        }
-        _ if ["request.headers", "request.auth.claims", "experimental.envoy.filters."]
-            .iter()
-            .any(|p| key.starts_with(p)) =>
+        "destination.namespace" => Err(format!(
+            "attribute {key} is replaced by the metadata.namespace"
+        )),
+        "destination.name" | "destination.user" => Err(format!(
+            "deprecated attribute {key}: only supported in v1alpha1"
+        )),
+        _ if key.starts_with("destination.labels") => Err(format!(
+            "attribute {key} is replaced by the workload selector"
+        )),
+        _ if [
+            "request.headers",
+            "request.auth.claims",
+            "experimental.envoy.filters.",
+        ]
+        .iter()
+        .any(|p| key.starts_with(p)) =>
         {
             has_name()
         }

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use super::{Subject, findings::Findings, names, selectors};
 use crate::{
     api::destination_rule::{
-        ClientTls, ClientTlsMode, ConnectionPool, DestinationRule, OutlierDetection, PortPolicy, Settings, Subset,
-        TrafficPolicy,
+        ClientTls, ClientTlsMode, ConnectionPool, DestinationRule, OutlierDetection, PortPolicy,
+        Settings, Subset, TrafficPolicy,
     },
     duration,
 };
@@ -23,7 +23,12 @@ pub(crate) fn validate(rule: &DestinationRule, subject: &Subject<'_>) -> Finding
         found.add(validate_subset(subset));
     }
     let selector = rule.workload_selector.as_ref();
-    found.add(names::export_to(subject.namespace, &rule.export_to, false, selector.is_some()));
+    found.add(names::export_to(
+        subject.namespace,
+        &rule.export_to,
+        false,
+        selector.is_some(),
+    ));
     found.add(selectors::workload(selector.map(|s| &s.match_labels)));
     found
 }
@@ -42,7 +47,8 @@ fn validate_subset(subset: &Subset) -> Findings {
 fn traffic_policy(policy: Option<&TrafficPolicy>) -> Findings {
     let mut found = Findings::default();
     let Some(policy) = policy else { return found };
-    let others = policy.tunnel.is_some() || policy.proxy_protocol.is_some() || policy.retry_budget.is_some();
+    let others =
+        policy.tunnel.is_some() || policy.proxy_protocol.is_some() || policy.retry_budget.is_some();
     if policy.settings.is_empty() && policy.port_level_settings.is_empty() && !others {
         found.fail("traffic policy must have at least one field");
         return found;
@@ -86,7 +92,9 @@ fn outlier_detection(outlier: &OutlierDetection) -> Findings {
     if let Some(time) = &outlier.base_ejection_time {
         found.check(names::positive_duration(time));
     }
-    if !outlier.split_external_local_origin_errors && outlier.consecutive_local_origin_failures.unwrap_or(0) > 0 {
+    if !outlier.split_external_local_origin_errors
+        && outlier.consecutive_local_origin_failures.unwrap_or(0) > 0
+    {
         found.fail(
             "outlier detection consecutive local origin failures is specified, but split external local origin errors is set to false",
         );
@@ -111,7 +119,10 @@ fn connection_pool(pool: &ConnectionPool) -> Findings {
     if tcp.max_connections < 0 {
         found.fail("max connections must be non-negative");
     }
-    for time in [&tcp.connect_timeout, &tcp.max_connection_duration].into_iter().flatten() {
+    for time in [&tcp.connect_timeout, &tcp.max_connection_duration]
+        .into_iter()
+        .flatten()
+    {
         found.check(names::positive_duration(time));
     }
     if let Some(time) = &tcp.idle_timeout {
@@ -133,16 +144,26 @@ fn client_tls(tls: &ClientTls) -> Findings {
     let credential = !tls.credential_name.is_empty();
     let sans = tls.subject_alt_names.is_some();
     let files = !tls.ca_certificates.is_empty();
-    if tls.insecure_skip_verify && tls.mode == ClientTlsMode::Simple && (files || credential || sans) {
+    if tls.insecure_skip_verify
+        && tls.mode == ClientTlsMode::Simple
+        && (files || credential || sans)
+    {
         found.fail(
             "cannot specify CaCertificates or CredentialName or SubjectAltNames when InsecureSkipVerify is set true",
         );
     }
     if tls.insecure_skip_verify && tls.mode == ClientTlsMode::Mutual && (files || sans) {
-        found.fail("cannot specify CaCertificates or SubjectAltNames when InsecureSkipVerify is set true");
+        found.fail(
+            "cannot specify CaCertificates or SubjectAltNames when InsecureSkipVerify is set true",
+        );
     }
     if credential && matches!(tls.mode, ClientTlsMode::Simple | ClientTlsMode::Mutual) {
-        let own = [&tls.client_certificate, &tls.ca_certificates, &tls.private_key, &tls.ca_crl];
+        let own = [
+            &tls.client_certificate,
+            &tls.ca_certificates,
+            &tls.private_key,
+            &tls.ca_crl,
+        ];
         if own.iter().any(|f| !f.is_empty()) {
             found.fail("cannot specify client certificates or CA certificate or CA CRL If credentialName is set");
         }

@@ -9,7 +9,10 @@ pub(crate) struct Findings {
 
 impl Findings {
     pub(crate) fn of_error(error: String) -> Self {
-        Self { errors: vec![error], warnings: Vec::new() }
+        Self {
+            errors: vec![error],
+            warnings: Vec::new(),
+        }
     }
 
     pub(crate) fn error(&self) -> Option<String> {

@@ -29,7 +29,10 @@ fn port_names(servers: &[Server]) -> Findings {
     for server in servers {
         let Some(port) = &server.port else { continue };
         if !seen.insert(&port.name) {
-            found.fail(format!("port names in servers must be unique: duplicate name {}", port.name));
+            found.fail(format!(
+                "port names in servers must be unique: duplicate name {}",
+                port.name
+            ));
         }
         let redirects = server.tls.as_ref().is_some_and(|t| t.https_redirect);
         if redirects && !Protocol::parse(&port.protocol).is_http() {
@@ -65,13 +68,16 @@ fn validate_server(server: &Server) -> Findings {
 fn tls_fits_protocol(server: &Server, port: &ServerPort) -> Result<(), String> {
     let protocol = Protocol::parse(&port.protocol);
     match &server.tls {
-        None if protocol.is_tls() => Err("server must have TLS settings for HTTPS/TLS protocols".into()),
+        None if protocol.is_tls() => {
+            Err("server must have TLS settings for HTTPS/TLS protocols".into())
+        }
         Some(tls) if !protocol.is_tls() => {
             if !protocol.is_http() {
                 return Err("server cannot have TLS settings for non HTTPS/TLS ports".into());
             }
-            let has_files =
-                !(tls.ca_certificates.is_empty() && tls.private_key.is_empty() && tls.server_certificate.is_empty());
+            let has_files = !(tls.ca_certificates.is_empty()
+                && tls.private_key.is_empty()
+                && tls.server_certificate.is_empty());
             if !tls.mode.is_passthrough() || has_files {
                 return Err("server cannot have TLS settings for plain text HTTP ports".into());
             }
@@ -95,7 +101,10 @@ fn validate_port(port: Option<&ServerPort>, _bind: &str) -> Findings {
     }
     found.check(names::port(port.number));
     if port.name.is_empty() {
-        found.fail(format!("port name must be set: number:{}  protocol:\"{}\"", port.number, port.protocol));
+        found.fail(format!(
+            "port name must be set: number:{}  protocol:\"{}\"",
+            port.number, port.protocol
+        ));
     }
     found
 }
@@ -121,7 +130,11 @@ const CIPHER_SUITES: &[&str] = &[
 
 fn validate_tls(tls: &ServerTls) -> Findings {
     let mut found = Findings::default();
-    if matches!(tls.min_protocol_version, TlsVersion::V1_0 | TlsVersion::V1_1) && tls.cipher_suites.is_empty() {
+    if matches!(
+        tls.min_protocol_version,
+        TlsVersion::V1_0 | TlsVersion::V1_1
+    ) && tls.cipher_suites.is_empty()
+    {
         found.warn(
             "TLS version below TLSV1_2 require setting compatible ciphers as by default they no longer include compatible ciphers.",
         );
@@ -132,8 +145,14 @@ fn validate_tls(tls: &ServerTls) -> Findings {
         return found;
     }
     if tls.mode.is_passthrough() && names_certificates(tls) {
-        let mode = if tls.mode == ServerTlsMode::Passthrough { "PASSTHROUGH" } else { "AUTO_PASSTHROUGH" };
-        found.warn(format!("{mode} mode does not use certificates, they will be ignored"));
+        let mode = if tls.mode == ServerTlsMode::Passthrough {
+            "PASSTHROUGH"
+        } else {
+            "AUTO_PASSTHROUGH"
+        };
+        found.warn(format!(
+            "{mode} mode does not use certificates, they will be ignored"
+        ));
     }
     one_source(tls, &mut found);
     let credential = !tls.credential_name.is_empty() || !tls.credential_names.is_empty();
@@ -144,7 +163,8 @@ fn validate_tls(tls: &ServerTls) -> Findings {
 }
 
 fn warn_of_ciphers(tls: &ServerTls, found: &mut Findings) {
-    let (mut invalid, mut valid, mut duplicate) = (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let (mut invalid, mut valid, mut duplicate) =
+        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
     for cipher in &tls.cipher_suites {
         if !is_cipher(cipher) {
             invalid.insert(cipher.as_str());
@@ -154,16 +174,24 @@ fn warn_of_ciphers(tls: &ServerTls, found: &mut Findings) {
     }
     let listed = |set: &BTreeSet<&str>| set.iter().copied().collect::<Vec<_>>().join(" ");
     if !invalid.is_empty() {
-        found.warn(format!("ignoring invalid cipher suites: [{}]", listed(&invalid)));
+        found.warn(format!(
+            "ignoring invalid cipher suites: [{}]",
+            listed(&invalid)
+        ));
     }
     if !duplicate.is_empty() {
-        found.warn(format!("ignoring duplicate cipher suites: [{}]", listed(&duplicate)));
+        found.warn(format!(
+            "ignoring duplicate cipher suites: [{}]",
+            listed(&duplicate)
+        ));
     }
 }
 
 /// Expressions of BoringSSL's (`!`, `+`, `[`...) are let through unread, as Istio does.
 pub(crate) fn is_cipher(cipher: &str) -> bool {
-    cipher.chars().next().is_none_or(|c| !c.is_alphanumeric()) || cipher == "ALL" || CIPHER_SUITES.contains(&cipher)
+    cipher.chars().next().is_none_or(|c| !c.is_alphanumeric())
+        || cipher == "ALL"
+        || CIPHER_SUITES.contains(&cipher)
 }
 
 fn istio_mutual(tls: &ServerTls, found: &mut Findings) {

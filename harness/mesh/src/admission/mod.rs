@@ -44,11 +44,16 @@ pub struct Admission {
 impl Admission {
     /// Istio's own words, without the name of the webhook; `None` where Istio would accept.
     pub fn istio_error(&self) -> Option<&str> {
-        self.error.as_deref()?.strip_prefix(&denied(ISTIO_WEBHOOK, ""))
+        self.error
+            .as_deref()?
+            .strip_prefix(&denied(ISTIO_WEBHOOK, ""))
     }
 
     fn refused(error: String) -> Self {
-        Self { error: Some(error), warnings: Vec::new() }
+        Self {
+            error: Some(error),
+            warnings: Vec::new(),
+        }
     }
 }
 
@@ -60,7 +65,10 @@ fn denied(webhook: &str, why: &str) -> String {
 ///
 /// The mesh configuration is asked for what a resource refers to in it, such as log providers.
 pub fn admit(object: &Value, mesh: &MeshConfig) -> Admission {
-    let Some((group, version)) = object["apiVersion"].as_str().and_then(|v| v.split_once('/')) else {
+    let Some((group, version)) = object["apiVersion"]
+        .as_str()
+        .and_then(|v| v.split_once('/'))
+    else {
         return Admission::default();
     };
     if !is_istio_group(group) {
@@ -69,7 +77,9 @@ pub fn admit(object: &Value, mesh: &MeshConfig) -> Admission {
     let name = object["kind"].as_str().unwrap_or_default();
     match KINDS.iter().find(|k| k.group == group && k.kind == name) {
         Some(kind) if kind.versions.contains(&version) => judge(object, kind, version, mesh),
-        _ => Admission::refused(format!("no matches for kind \"{name}\" in version \"{group}/{version}\"")),
+        _ => Admission::refused(format!(
+            "no matches for kind \"{name}\" in version \"{group}/{version}\""
+        )),
     }
 }
 
@@ -99,12 +109,20 @@ fn judge(object: &Value, kind: &Kind, version: &str, mesh: &MeshConfig) -> Admis
         labels: &object["metadata"]["labels"],
     };
     let findings = validate(&spec, kind.kind, &meta);
-    let warnings = findings.warnings.clone();
+    // A webhook that refuses says no warnings.
     if let Some(error) = findings.error() {
-        return Admission { error: Some(denied(ISTIO_WEBHOOK, &format!("configuration is invalid: {error}"))), warnings };
+        return Admission::refused(denied(
+            ISTIO_WEBHOOK,
+            &format!("configuration is invalid: {error}"),
+        ));
     }
-    let lacking = lacking(&spec, kind.kind, &problems, mesh);
-    Admission { error: lacking, warnings }
+    match lacking(&spec, kind.kind, &problems, mesh) {
+        Some(error) => Admission::refused(error),
+        None => Admission {
+            error: None,
+            warnings: findings.warnings,
+        },
+    }
 }
 
 /// Name, namespace and labels of the object that is judged.
@@ -117,7 +135,12 @@ pub(crate) struct Subject<'a> {
 /// What the API server refuses before any webhook sees the object.
 fn malformed(object: &Value, kind: &Kind, version: &str, problems: &[Problem]) -> Option<String> {
     let mut unknown: Vec<String> = unknown_top_level(object);
-    unknown.extend(problems.iter().filter(|p| matches!(p, Problem::Unknown(_))).map(ToString::to_string));
+    unknown.extend(
+        problems
+            .iter()
+            .filter(|p| matches!(p, Problem::Unknown(_)))
+            .map(ToString::to_string),
+    );
     let kind_name = kind.kind;
     if !unknown.is_empty() {
         return Some(format!(
@@ -125,13 +148,23 @@ fn malformed(object: &Value, kind: &Kind, version: &str, problems: &[Problem]) -
             unknown.join(", ")
         ));
     }
-    let invalid: Vec<String> =
-        problems.iter().filter(|p| matches!(p, Problem::Invalid { .. })).map(ToString::to_string).collect();
+    let invalid: Vec<String> = problems
+        .iter()
+        .filter(|p| matches!(p, Problem::Invalid { .. }))
+        .map(ToString::to_string)
+        .collect();
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
     match invalid.as_slice() {
         [] => None,
-        [one] => Some(format!("{kind_name}.{} \"{name}\" is invalid: {one}", kind.group)),
-        many => Some(format!("{kind_name}.{} \"{name}\" is invalid: [{}]", kind.group, many.join(", "))),
+        [one] => Some(format!(
+            "{kind_name}.{} \"{name}\" is invalid: {one}",
+            kind.group
+        )),
+        many => Some(format!(
+            "{kind_name}.{} \"{name}\" is invalid: [{}]",
+            kind.group,
+            many.join(", ")
+        )),
     }
 }
 
@@ -170,8 +203,11 @@ fn with<T: DeserializeOwned>(spec: &Value, check: impl FnOnce(&T) -> Findings) -
 
 /// What Istio accepts and the embedded mesh does not support.
 fn lacking(spec: &Value, kind: &str, problems: &[Problem], mesh: &MeshConfig) -> Option<String> {
-    let mut texts: Vec<String> =
-        problems.iter().filter(|p| matches!(p, Problem::Unsupported(_))).map(ToString::to_string).collect();
+    let mut texts: Vec<String> = problems
+        .iter()
+        .filter(|p| matches!(p, Problem::Unsupported(_)))
+        .map(ToString::to_string)
+        .collect();
     texts.extend(unsupported::values(spec, kind, mesh));
     (!texts.is_empty()).then(|| denied(OWN_WEBHOOK, &texts.join("; ")))
 }

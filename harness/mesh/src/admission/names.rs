@@ -45,7 +45,9 @@ fn labels(domain: &str) -> Result<(), String> {
             return Ok(());
         }
         if !is_dns_label(label) {
-            return Err(format!("domain name \"{domain}\" invalid (label \"{label}\" invalid)"));
+            return Err(format!(
+                "domain name \"{domain}\" invalid (label \"{label}\" invalid)"
+            ));
         }
     }
     Ok(())
@@ -65,7 +67,9 @@ pub(crate) fn wildcard_domain(domain: &str) -> Result<(), String> {
         None => (domain, None),
     };
     if !is_wildcard_label(first) {
-        return Err(format!("domain name \"{domain}\" invalid (label \"{first}\" invalid)"));
+        return Err(format!(
+            "domain name \"{domain}\" invalid (label \"{first}\" invalid)"
+        ));
     }
     rest.map_or(Ok(()), labels)
 }
@@ -83,11 +87,17 @@ pub(crate) fn namespaced_host(host: &str, is_gateway: bool) -> Findings {
     if namespace.is_empty() || name.is_empty() {
         found.fail("config namespace and dnsName in host entry cannot be empty");
     }
-    let bare = if is_gateway { namespace } else { namespace.strip_prefix('~').unwrap_or(namespace) };
+    let bare = if is_gateway {
+        namespace
+    } else {
+        namespace.strip_prefix('~').unwrap_or(namespace)
+    };
     let open = bare == "*" || bare == "." || (!is_gateway && bare.is_empty());
     if !open && !is_dns_label(bare) {
         let place = if is_gateway { "gateway" } else { "sidecar" };
-        found.fail(format!("invalid namespace value \"{namespace}\" in {place}"));
+        found.fail(format!(
+            "invalid namespace value \"{namespace}\" in {place}"
+        ));
     }
     found.add(host_part(name, is_gateway));
     found
@@ -124,15 +134,23 @@ pub(crate) fn port(number: i64) -> Result<(), String> {
     if (1..=65535).contains(&number) {
         return Ok(());
     }
-    Err(format!("port number {number} must be in the range 1..65535"))
+    Err(format!(
+        "port number {number} must be in the range 1..65535"
+    ))
 }
 
 pub(crate) fn port_name(name: &str) -> Result<(), String> {
-    if is_dns_label(name) { Ok(()) } else { Err(format!("invalid port name: {name}")) }
+    if is_dns_label(name) {
+        Ok(())
+    } else {
+        Err(format!("invalid port name: {name}"))
+    }
 }
 
 pub(crate) fn address(text: &str) -> Result<(), String> {
-    text.parse::<IpAddr>().map(|_| ()).map_err(|_| format!("{text} is not a valid IP"))
+    text.parse::<IpAddr>()
+        .map(|_| ())
+        .map_err(|_| format!("{text} is not a valid IP"))
 }
 
 /// An address or a CIDR block.
@@ -140,13 +158,21 @@ pub(crate) fn subnet(text: &str) -> Result<(), String> {
     if text.matches('/').count() != 1 {
         return address(text);
     }
-    if is_cidr(text) { Ok(()) } else { Err(format!("{text} is not a valid CIDR block")) }
+    if is_cidr(text) {
+        Ok(())
+    } else {
+        Err(format!("{text} is not a valid CIDR block"))
+    }
 }
 
 /// Whether a text is `address/bits`.
 pub(crate) fn is_cidr(text: &str) -> bool {
-    let Some((address, bits)) = text.split_once('/') else { return false };
-    let Ok(address) = address.parse::<IpAddr>() else { return false };
+    let Some((address, bits)) = text.split_once('/') else {
+        return false;
+    };
+    let Ok(address) = address.parse::<IpAddr>() else {
+        return false;
+    };
     let max = if address.is_ipv4() { 32 } else { 128 };
     !bits.starts_with('+') && bits.parse::<u32>().is_ok_and(|b| b <= max)
 }
@@ -156,17 +182,28 @@ pub(crate) fn positive_duration(text: &str) -> Result<(), String> {
     match duration::parse(text) {
         None => Err(format!("invalid duration {text:?}")),
         Some(nanos) if nanos < 1_000_000 => Err("duration must be greater than 1ms".into()),
-        Some(nanos) if nanos % 1_000_000 != 0 => Err("only durations to ms precision are supported".into()),
+        Some(nanos) if nanos % 1_000_000 != 0 => {
+            Err("only durations to ms precision are supported".into())
+        }
         Some(_) => Ok(()),
     }
 }
 
 /// `exportTo` of any kind; `selector`: whether a `DestinationRule` has a workload selector.
-pub(crate) fn export_to(namespace: &str, entries: &[String], is_service_entry: bool, selector: bool) -> Findings {
+pub(crate) fn export_to(
+    namespace: &str,
+    entries: &[String],
+    is_service_entry: bool,
+    selector: bool,
+) -> Findings {
     let mut found = Findings::default();
     let mut seen: Vec<&str> = Vec::new();
     for entry in entries {
-        let key = if entry == "." { namespace } else { entry.as_str() };
+        let key = if entry == "." {
+            namespace
+        } else {
+            entry.as_str()
+        };
         if seen.contains(&key) {
             found.fail(if key == entry {
                 format!("duplicate entries in exportTo for entry {entry}")
@@ -185,7 +222,9 @@ pub(crate) fn export_to(namespace: &str, entries: &[String], is_service_entry: b
         if !seen.contains(&namespace) {
             found.fail("destination rule with workload selector cannot have exportTo beyond current namespace");
         } else if seen.len() > 1 {
-            found.fail("destination rule with workload selector cannot have multiple entries in exportTo");
+            found.fail(
+                "destination rule with workload selector cannot have multiple entries in exportTo",
+            );
         }
     }
     if seen.contains(&"*") && entries.len() > 1 {

@@ -4,7 +4,9 @@ use std::net::IpAddr;
 
 use super::{Subject, findings::Findings, names};
 use crate::{
-    api::virtual_service::{Destination, Match, RouteDestination, TcpRoute, TlsRoute, VirtualService},
+    api::virtual_service::{
+        Destination, Match, RouteDestination, TcpRoute, TlsRoute, VirtualService,
+    },
     host,
 };
 
@@ -24,7 +26,12 @@ pub(crate) fn validate(service: &VirtualService, subject: &Subject<'_>) -> Findi
     for route in &service.tcp {
         found.add(tcp_route(route));
     }
-    found.add(names::export_to(subject.namespace, &service.export_to, false, false));
+    found.add(names::export_to(
+        subject.namespace,
+        &service.export_to,
+        false,
+        false,
+    ));
     let tcp: Vec<&[Match]> = service.tcp.iter().map(|r| r.r#match.as_slice()).collect();
     let tls: Vec<&[Match]> = service.tls.iter().map(|r| r.r#match.as_slice()).collect();
     unreachable_rules(&tcp, &mut found);
@@ -39,7 +46,9 @@ fn delegate(service: &VirtualService, found: &mut Findings) {
         (!service.tcp.is_empty(), "tcp route"),
     ] {
         if given {
-            found.fail(format!("delegate virtual service must have no {what} specified"));
+            found.fail(format!(
+                "delegate virtual service must have no {what} specified"
+            ));
         }
     }
 }
@@ -60,7 +69,9 @@ fn hosts(service: &VirtualService) -> Findings {
                 all_valid = false;
             }
             Ok(()) if applies_to_mesh && name == "*" => {
-                found.fail("wildcard host * is not allowed for virtual services bound to the mesh gateway");
+                found.fail(
+                    "wildcard host * is not allowed for virtual services bound to the mesh gateway",
+                );
                 all_valid = false;
             }
             _ => {}
@@ -81,7 +92,9 @@ fn duplicates(hosts: &[String], found: &mut Findings) {
     for (index, one) in hosts.iter().enumerate() {
         for other in &hosts[index + 1..] {
             if host::matches(one, other) {
-                found.fail(format!("duplicate hosts in virtual service: {one} & {other}"));
+                found.fail(format!(
+                    "duplicate hosts in virtual service: {one} & {other}"
+                ));
             }
         }
     }

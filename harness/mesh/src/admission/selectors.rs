@@ -27,10 +27,14 @@ fn labels_of(labels: Option<&Labels>) -> Findings {
     let mut found = Findings::default();
     for (key, value) in labels.into_iter().flatten() {
         if key.is_empty() {
-            found.fail(format!("empty key is not supported in selector: \"{key}={value}\""));
+            found.fail(format!(
+                "empty key is not supported in selector: \"{key}={value}\""
+            ));
         }
         if key.contains('*') || value.contains('*') {
-            found.fail(format!("wildcard is not supported in selector: \"{key}={value}\""));
+            found.fail(format!(
+                "wildcard is not supported in selector: \"{key}={value}\""
+            ));
         }
     }
     found

@@ -22,7 +22,12 @@ pub(crate) fn validate(entry: &ServiceEntry, subject: &Subject<'_>) -> Findings 
     ports(entry, subject, &mut found);
     by_resolution(entry, &mut found);
     many_hosts(entry, &mut found);
-    found.add(names::export_to(subject.namespace, &entry.export_to, true, false));
+    found.add(names::export_to(
+        subject.namespace,
+        &entry.export_to,
+        true,
+        false,
+    ));
     found
 }
 
@@ -66,10 +71,16 @@ fn ports(entry: &ServiceEntry, subject: &Subject<'_>, found: &mut Findings) {
     let needs_address = entry.addresses.is_empty() && !gets_address(entry, subject);
     for port in &entry.ports {
         if !by_name.insert(&port.name) {
-            found.fail(format!("service entry port name \"{}\" already defined", port.name));
+            found.fail(format!(
+                "service entry port name \"{}\" already defined",
+                port.name
+            ));
         }
         if !by_number.insert(port.number) {
-            found.fail(format!("service entry port {} already defined", port.number));
+            found.fail(format!(
+                "service entry port {} already defined",
+                port.number
+            ));
         }
         if port.target_port != 0 {
             found.check(names::port(port.target_port));
@@ -116,10 +127,16 @@ fn static_endpoint(endpoint: &WorkloadEntry, entry: &ServiceEntry) -> Findings {
     }
     if endpoint.address.starts_with("unix://") {
         if !endpoint.ports.is_empty() {
-            found.fail(format!("unix endpoint {} must not include ports", endpoint.address));
+            found.fail(format!(
+                "unix endpoint {} must not include ports",
+                endpoint.address
+            ));
         }
     } else if endpoint.address.parse::<IpAddr>().is_err() {
-        found.fail(format!("endpoint address \"{}\" is not a valid IP address", endpoint.address));
+        found.fail(format!(
+            "endpoint address \"{}\" is not a valid IP address",
+            endpoint.address
+        ));
     }
     endpoint_ports(endpoint, entry, &mut found);
     found
@@ -128,7 +145,9 @@ fn static_endpoint(endpoint: &WorkloadEntry, entry: &ServiceEntry) -> Findings {
 fn endpoint_ports(endpoint: &WorkloadEntry, entry: &ServiceEntry, found: &mut Findings) {
     for (name, number) in &endpoint.ports {
         if !entry.ports.iter().any(|p| p.name == *name) {
-            found.fail(format!("endpoint port {number} is not defined by the service entry"));
+            found.fail(format!(
+                "endpoint port {number} is not defined by the service entry"
+            ));
         }
         found.check(names::port_name(name));
         found.check(names::port(*number));
@@ -145,16 +164,23 @@ fn dns(entry: &ServiceEntry, endpoints: &[WorkloadEntry], found: &mut Findings) 
         ));
     }
     if entry.resolution == Resolution::DnsRoundRobin && endpoints.len() > 1 {
-        found.fail(format!("there must only be 0 or 1 endpoint for resolution mode {resolution}"));
+        found.fail(format!(
+            "there must only be 0 or 1 endpoint for resolution mode {resolution}"
+        ));
     }
     for endpoint in endpoints {
         let address = &endpoint.address;
         if address.parse::<IpAddr>().is_err() && names::fqdn(address).is_err() {
-            found.fail(format!("endpoint address \"{address}\" is not a valid FQDN or an IP address"));
+            found.fail(format!(
+                "endpoint address \"{address}\" is not a valid FQDN or an IP address"
+            ));
         }
         endpoint_ports(endpoint, entry, found);
     }
-    let tcp = entry.ports.iter().any(|p| Protocol::parse(&p.protocol).is_tcp());
+    let tcp = entry
+        .ports
+        .iter()
+        .any(|p| Protocol::parse(&p.protocol).is_tcp());
     if !entry.addresses.is_empty() && tcp && entry.hosts.len() > 1 {
         found.warn("service entry can not have more than one host specified simultaneously with address and tcp port");
     }
@@ -171,7 +197,10 @@ fn many_hosts(entry: &ServiceEntry, found: &mut Findings) {
     let plain = |p: Protocol| !p.is_http() && !p.is_tls();
     if entry.resolution != Resolution::None
         && entry.hosts.len() > 1
-        && entry.ports.iter().any(|p| plain(Protocol::parse(&p.protocol)))
+        && entry
+            .ports
+            .iter()
+            .any(|p| plain(Protocol::parse(&p.protocol)))
     {
         found.fail("multiple hosts provided with non-HTTP, non-TLS ports");
     }
@@ -186,14 +215,21 @@ mod tests {
     #[test]
     fn a_tcp_port_without_any_address_is_warned_of() {
         let labels = serde_json::json!({"networking.istio.io/enable-autoallocate-ip": "false"});
-        let subject = Subject { name: "x", namespace: "default", labels: &labels };
+        let subject = Subject {
+            name: "x",
+            namespace: "default",
+            labels: &labels,
+        };
         let entry: ServiceEntry = serde_json::from_value(serde_json::json!({
             "hosts": ["a.example.com"], "resolution": "DNS",
             "ports": [{"number": 3306, "name": "tcp", "protocol": "TCP"}],
         }))
         .unwrap();
         assert_eq!(validate(&entry, &subject).warnings.len(), 1);
-        let subject = Subject { labels: &Value::Null, ..subject };
+        let subject = Subject {
+            labels: &Value::Null,
+            ..subject
+        };
         assert_eq!(validate(&entry, &subject).warnings.len(), 0);
     }
 }

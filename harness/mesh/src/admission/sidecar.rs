@@ -4,8 +4,10 @@ use super::{findings::Findings, names, selectors};
 use crate::api::sidecar::Sidecar;
 
 pub(crate) fn validate(sidecar: &Sidecar) -> Findings {
-    let mut found =
-        selectors::by_labels(sidecar.workload_selector.as_ref().map(|s| &s.labels), "sidecar");
+    let mut found = selectors::by_labels(
+        sidecar.workload_selector.as_ref().map(|s| &s.labels),
+        "sidecar",
+    );
     if !found.is_clean() {
         return found;
     }

@@ -20,7 +20,9 @@ pub(crate) fn values(spec: &Value, kind: &str, mesh: &MeshConfig) -> Vec<String>
 }
 
 fn say(found: &mut Vec<String>, path: &str, value: &str) {
-    found.push(format!("{path}: {value} is not supported by the embedded mesh"));
+    found.push(format!(
+        "{path}: {value} is not supported by the embedded mesh"
+    ));
 }
 
 fn items<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = (usize, &'a Value)> {
@@ -58,8 +60,15 @@ fn service_entry(spec: &Value, found: &mut Vec<String>) {
         say(found, "spec.resolution", "DYNAMIC_DNS");
     }
     for (index, endpoint) in items(spec, "endpoints") {
-        if endpoint["address"].as_str().is_some_and(|a| a.starts_with("unix://")) {
-            say(found, &format!("spec.endpoints[{index}].address"), "a Unix socket");
+        if endpoint["address"]
+            .as_str()
+            .is_some_and(|a| a.starts_with("unix://"))
+        {
+            say(
+                found,
+                &format!("spec.endpoints[{index}].address"),
+                "a Unix socket",
+            );
         }
     }
 }
@@ -72,7 +81,11 @@ fn authorization(spec: &Value, found: &mut Vec<String>) {
         for (number, condition) in items(rule, "when") {
             let key = condition["key"].as_str().unwrap_or_default();
             if key.starts_with("experimental.") {
-                say(found, &format!("spec.rules[{index}].when[{number}].key"), key);
+                say(
+                    found,
+                    &format!("spec.rules[{index}].when[{number}].key"),
+                    key,
+                );
             }
         }
     }
@@ -81,20 +94,43 @@ fn authorization(spec: &Value, found: &mut Vec<String>) {
 fn destination_rule(spec: &Value, found: &mut Vec<String>) {
     policy(&spec["trafficPolicy"], "spec.trafficPolicy", found);
     for (index, subset) in items(spec, "subsets") {
-        policy(&subset["trafficPolicy"], &format!("spec.subsets[{index}].trafficPolicy"), found);
+        policy(
+            &subset["trafficPolicy"],
+            &format!("spec.subsets[{index}].trafficPolicy"),
+            found,
+        );
     }
 }
 
 fn policy(policy: &Value, path: &str, found: &mut Vec<String>) {
-    credential(&policy["tls"], &format!("{path}.tls"), found);
+    client_tls(&policy["tls"], &format!("{path}.tls"), found);
     for (index, port) in items(policy, "portLevelSettings") {
-        credential(&port["tls"], &format!("{path}.portLevelSettings[{index}].tls"), found);
+        client_tls(
+            &port["tls"],
+            &format!("{path}.portLevelSettings[{index}].tls"),
+            found,
+        );
+    }
+}
+
+fn client_tls(tls: &Value, path: &str, found: &mut Vec<String>) {
+    credential(tls, path, found);
+    if tls["mode"] == "SIMPLE" && tls["credentialName"].as_str().is_none_or(str::is_empty) {
+        say(
+            found,
+            &format!("{path}.mode"),
+            "SIMPLE with the system's authorities (no credentialName)",
+        );
     }
 }
 
 fn sidecar(spec: &Value, found: &mut Vec<String>) {
     if spec["outboundTrafficPolicy"]["mode"] == "ALLOW_ANY_DYNAMIC_DNS" {
-        say(found, "spec.outboundTrafficPolicy.mode", "ALLOW_ANY_DYNAMIC_DNS");
+        say(
+            found,
+            "spec.outboundTrafficPolicy.mode",
+            "ALLOW_ANY_DYNAMIC_DNS",
+        );
     }
 }
 
@@ -104,7 +140,11 @@ fn telemetry(spec: &Value, mesh: &MeshConfig, found: &mut Vec<String>) {
             let name = provider["name"].as_str().unwrap_or_default();
             if matches!(mesh.log_provider(name), Some(None)) {
                 let path = format!("spec.accessLogging[{index}].providers[{number}].name");
-                say(found, &path, &format!("provider {name}, which writes to no file,"));
+                say(
+                    found,
+                    &path,
+                    &format!("provider {name}, which writes to no file,"),
+                );
             }
         }
     }

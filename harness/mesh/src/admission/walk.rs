@@ -41,7 +41,13 @@ fn shape(value: &Value, shape: &Shape, path: &str, found: &mut Vec<Problem>) {
     match shape {
         Shape::Text => expect(value, value.is_string(), "string", path, found),
         Shape::Bool => expect(value, value.is_boolean(), "boolean", path, found),
-        Shape::Int => expect(value, value.is_i64() || value.is_u64(), "integer", path, found),
+        Shape::Int => expect(
+            value,
+            value.is_i64() || value.is_u64(),
+            "integer",
+            path,
+            found,
+        ),
         Shape::Duration => duration_text(value, path, found),
         Shape::Enum(names) => one_of(value, names, path, found),
         Shape::List(item) => list(value, item, path, found),
@@ -66,7 +72,9 @@ fn expect(value: &Value, fits: bool, wanted: &str, path: &str, found: &mut Vec<P
     };
     found.push(Problem::Invalid {
         path: path.to_owned(),
-        text: format!("Invalid value: \"{kind}\": {path} in body must be of type {wanted}: \"{kind}\""),
+        text: format!(
+            "Invalid value: \"{kind}\": {path} in body must be of type {wanted}: \"{kind}\""
+        ),
     });
 }
 
@@ -75,7 +83,10 @@ fn duration_text(value: &Value, path: &str, found: &mut Vec<Problem>) {
         None => expect(value, false, "string", path, found),
         Some(text) if duration::parse(text).is_none() => found.push(Problem::Invalid {
             path: path.to_owned(),
-            text: format!("Invalid value: \"{}\": must be a duration such as 10s or 1m30s", clip(text)),
+            text: format!(
+                "Invalid value: \"{}\": must be a duration such as 10s or 1m30s",
+                clip(text)
+            ),
         }),
         Some(_) => {}
     }

@@ -24,7 +24,9 @@ pub(crate) type Labels = BTreeMap<String, String>;
 
 /// Whether every label of `selector` is among `labels`; an empty selector selects everything.
 pub(crate) fn selects(selector: &Labels, labels: &Labels) -> bool {
-    selector.iter().all(|(key, value)| labels.get(key) == Some(value))
+    selector
+        .iter()
+        .all(|(key, value)| labels.get(key) == Some(value))
 }
 
 /// `selector` of the security and telemetry kinds, `workloadSelector` of a `DestinationRule`.

@@ -17,7 +17,9 @@ pub(crate) struct PeerAuthentication {
 impl PeerAuthentication {
     /// Whether it is for a whole namespace or the mesh.
     pub(crate) fn is_wide(&self) -> bool {
-        self.selector.as_ref().is_none_or(|s| s.match_labels.is_empty())
+        self.selector
+            .as_ref()
+            .is_none_or(|s| s.match_labels.is_empty())
     }
 }
 

@@ -33,12 +33,20 @@ pub(crate) struct Field {
 
 /// A field that the embedded mesh acts on.
 pub(crate) const fn yes(name: &'static str, shape: Shape) -> Field {
-    Field { name, shape, supported: true }
+    Field {
+        name,
+        shape,
+        supported: true,
+    }
 }
 
 /// A field that Istio has and the embedded mesh refuses.
 pub(crate) const fn no(name: &'static str, shape: Shape) -> Field {
-    Field { name, shape, supported: false }
+    Field {
+        name,
+        shape,
+        supported: false,
+    }
 }
 
 /// A kind of Istio's API.

@@ -12,20 +12,55 @@ const TELEMETRY: &[&str] = &["v1", "v1alpha1"];
 /// All kinds of Istio's API groups.
 pub(crate) const KINDS: &[Kind] = &[
     kind("networking.istio.io", "Gateway", NETWORKING, Some(GATEWAY)),
-    kind("networking.istio.io", "VirtualService", NETWORKING, Some(VIRTUAL_SERVICE)),
-    kind("networking.istio.io", "ServiceEntry", NETWORKING, Some(SERVICE_ENTRY)),
-    kind("networking.istio.io", "DestinationRule", NETWORKING, Some(DESTINATION_RULE)),
+    kind(
+        "networking.istio.io",
+        "VirtualService",
+        NETWORKING,
+        Some(VIRTUAL_SERVICE),
+    ),
+    kind(
+        "networking.istio.io",
+        "ServiceEntry",
+        NETWORKING,
+        Some(SERVICE_ENTRY),
+    ),
+    kind(
+        "networking.istio.io",
+        "DestinationRule",
+        NETWORKING,
+        Some(DESTINATION_RULE),
+    ),
     kind("networking.istio.io", "Sidecar", NETWORKING, Some(SIDECAR)),
     kind("networking.istio.io", "WorkloadEntry", NETWORKING, None),
     kind("networking.istio.io", "WorkloadGroup", NETWORKING, None),
     kind("networking.istio.io", "EnvoyFilter", &["v1alpha3"], None),
     kind("networking.istio.io", "ProxyConfig", &["v1beta1"], None),
-    kind("security.istio.io", "PeerAuthentication", SECURITY, Some(PEER_AUTHENTICATION)),
-    kind("security.istio.io", "AuthorizationPolicy", SECURITY, Some(AUTHORIZATION_POLICY)),
+    kind(
+        "security.istio.io",
+        "PeerAuthentication",
+        SECURITY,
+        Some(PEER_AUTHENTICATION),
+    ),
+    kind(
+        "security.istio.io",
+        "AuthorizationPolicy",
+        SECURITY,
+        Some(AUTHORIZATION_POLICY),
+    ),
     kind("security.istio.io", "RequestAuthentication", SECURITY, None),
-    kind("telemetry.istio.io", "Telemetry", TELEMETRY, Some(TELEMETRY_SPEC)),
+    kind(
+        "telemetry.istio.io",
+        "Telemetry",
+        TELEMETRY,
+        Some(TELEMETRY_SPEC),
+    ),
     kind("extensions.istio.io", "WasmPlugin", &["v1alpha1"], None),
-    kind("extensions.istio.io", "TrafficExtension", &["v1alpha1"], None),
+    kind(
+        "extensions.istio.io",
+        "TrafficExtension",
+        &["v1alpha1"],
+        None,
+    ),
 ];
 
 const fn kind(
@@ -34,7 +69,12 @@ const fn kind(
     versions: &'static [&'static str],
     spec: Option<&'static [Field]>,
 ) -> Kind {
-    Kind { group, kind, versions, spec }
+    Kind {
+        group,
+        kind,
+        versions,
+        spec,
+    }
 }
 
 const PORT_NUMBER: Shape = Object(&[yes("number", Int)]);
@@ -67,7 +107,14 @@ const GATEWAY: &[Field] = &[
 const SERVER_TLS: &[Field] = &[
     yes(
         "mode",
-        Enum(&["PASSTHROUGH", "SIMPLE", "MUTUAL", "AUTO_PASSTHROUGH", "ISTIO_MUTUAL", "OPTIONAL_MUTUAL"]),
+        Enum(&[
+            "PASSTHROUGH",
+            "SIMPLE",
+            "MUTUAL",
+            "AUTO_PASSTHROUGH",
+            "ISTIO_MUTUAL",
+            "OPTIONAL_MUTUAL",
+        ]),
     ),
     yes("credentialName", Text),
     yes("subjectAltNames", TEXTS),
@@ -91,7 +138,11 @@ const SERVER_TLS: &[Field] = &[
 const ROUTE: Shape = List(&Object(&[
     yes(
         "destination",
-        Object(&[yes("host", Text), yes("subset", Text), yes("port", PORT_NUMBER)]),
+        Object(&[
+            yes("host", Text),
+            yes("subset", Text),
+            yes("port", PORT_NUMBER),
+        ]),
     ),
     yes("weight", Int),
 ]));
@@ -150,7 +201,10 @@ const SERVICE_ENTRY: &[Field] = &[
         ])),
     ),
     yes("location", Enum(&["MESH_EXTERNAL", "MESH_INTERNAL"])),
-    yes("resolution", Enum(&["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"])),
+    yes(
+        "resolution",
+        Enum(&["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"]),
+    ),
     yes(
         "endpoints",
         List(&Object(&[
@@ -171,7 +225,14 @@ const SERVICE_ENTRY: &[Field] = &[
 const LOAD_BALANCER: Shape = Object(&[
     yes(
         "simple",
-        Enum(&["UNSPECIFIED", "LEAST_CONN", "RANDOM", "PASSTHROUGH", "ROUND_ROBIN", "LEAST_REQUEST"]),
+        Enum(&[
+            "UNSPECIFIED",
+            "LEAST_CONN",
+            "RANDOM",
+            "PASSTHROUGH",
+            "ROUND_ROBIN",
+            "LEAST_REQUEST",
+        ]),
     ),
     no("consistentHash", Free),
     no("localityLbSetting", Free),
@@ -189,7 +250,11 @@ const CONNECTION_POOL: Shape = Object(&[
             yes("idleTimeout", Duration),
             yes(
                 "tcpKeepalive",
-                Object(&[yes("probes", Int), yes("time", Duration), yes("interval", Duration)]),
+                Object(&[
+                    yes("probes", Int),
+                    yes("time", Duration),
+                    yes("interval", Duration),
+                ]),
             ),
         ]),
     ),
@@ -210,7 +275,10 @@ const OUTLIER_DETECTION: Shape = Object(&[
 ]);
 
 const CLIENT_TLS: Shape = Object(&[
-    yes("mode", Enum(&["DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"])),
+    yes(
+        "mode",
+        Enum(&["DISABLE", "SIMPLE", "MUTUAL", "ISTIO_MUTUAL"]),
+    ),
     yes("credentialName", Text),
     yes("subjectAltNames", TEXTS),
     yes("sni", Text),
@@ -272,14 +340,20 @@ const SIDECAR: &[Field] = &[
     yes(
         "outboundTrafficPolicy",
         Object(&[
-            yes("mode", Enum(&["REGISTRY_ONLY", "ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS"])),
+            yes(
+                "mode",
+                Enum(&["REGISTRY_ONLY", "ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS"]),
+            ),
             no("egressProxy", Free),
             no("tls", Free),
         ]),
     ),
 ];
 
-const MTLS: Shape = Object(&[yes("mode", Enum(&["UNSET", "DISABLE", "PERMISSIVE", "STRICT"]))]);
+const MTLS: Shape = Object(&[yes(
+    "mode",
+    Enum(&["UNSET", "DISABLE", "PERMISSIVE", "STRICT"]),
+)]);
 
 const PEER_AUTHENTICATION: &[Field] = &[
     yes("selector", MATCH_LABELS),
@@ -328,7 +402,11 @@ const AUTHORIZATION_POLICY: &[Field] = &[
             yes("to", List(&Object(&[yes("operation", OPERATION)]))),
             yes(
                 "when",
-                List(&Object(&[yes("key", Text), yes("values", TEXTS), yes("notValues", TEXTS)])),
+                List(&Object(&[
+                    yes("key", Text),
+                    yes("values", TEXTS),
+                    yes("notValues", TEXTS),
+                ])),
             ),
         ])),
     ),
@@ -343,7 +421,13 @@ const TELEMETRY_SPEC: &[Field] = &[
     yes(
         "accessLogging",
         List(&Object(&[
-            yes("match", Object(&[yes("mode", Enum(&["CLIENT_AND_SERVER", "CLIENT", "SERVER"]))])),
+            yes(
+                "match",
+                Object(&[yes(
+                    "mode",
+                    Enum(&["CLIENT_AND_SERVER", "CLIENT", "SERVER"]),
+                )]),
+            ),
             yes("providers", List(&Object(&[yes("name", Text)]))),
             yes("disabled", Bool),
             yes("filter", Object(&[yes("expression", Text)])),

@@ -29,11 +29,17 @@ const JSON_FORMAT: &[(&str, &str)] = &[
     ("response_code", "%RESPONSE_CODE%"),
     ("response_flags", "%RESPONSE_FLAGS%"),
     ("response_code_details", "%RESPONSE_CODE_DETAILS%"),
-    ("connection_termination_details", "%CONNECTION_TERMINATION_DETAILS%"),
+    (
+        "connection_termination_details",
+        "%CONNECTION_TERMINATION_DETAILS%",
+    ),
     ("bytes_received", "%BYTES_RECEIVED%"),
     ("bytes_sent", "%BYTES_SENT%"),
     ("duration", "%DURATION%"),
-    ("upstream_service_time", "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%"),
+    (
+        "upstream_service_time",
+        "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
+    ),
     ("x_forwarded_for", "%REQ(X-FORWARDED-FOR)%"),
     ("user_agent", "%REQ(USER-AGENT)%"),
     ("request_id", "%REQ(X-REQUEST-ID)%"),
@@ -44,7 +50,10 @@ const JSON_FORMAT: &[(&str, &str)] = &[
     ("downstream_local_address", "%DOWNSTREAM_LOCAL_ADDRESS%"),
     ("downstream_remote_address", "%DOWNSTREAM_REMOTE_ADDRESS%"),
     ("requested_server_name", "%REQUESTED_SERVER_NAME%"),
-    ("upstream_transport_failure_reason", "%UPSTREAM_TRANSPORT_FAILURE_REASON%"),
+    (
+        "upstream_transport_failure_reason",
+        "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+    ),
 ];
 
 /// Which way a connection goes, seen from the proxy's workload.
@@ -74,8 +83,11 @@ impl LogPlan {
     pub(crate) fn of(objects: &Objects, pod: &Pod, kind: ProxyKind) -> Self {
         let levels = telemetries(objects, pod);
         let out = logs(objects.mesh(), &levels, WorkloadMode::Client);
-        let inbound =
-            if kind == ProxyKind::Sidecar { logs(objects.mesh(), &levels, WorkloadMode::Server) } else { Logs::default() };
+        let inbound = if kind == ProxyKind::Sidecar {
+            logs(objects.mesh(), &levels, WorkloadMode::Server)
+        } else {
+            Logs::default()
+        };
         Self { out, inbound }
     }
 
@@ -107,18 +119,39 @@ fn insert(into: &mut Map<String, Value>, logs: &[Value]) {
 fn telemetries<'a>(objects: &'a Objects, pod: &Pod) -> Vec<&'a [AccessLogging]> {
     let root = objects.mesh().root_namespace();
     let namespace = pod.meta.namespace.as_str();
-    let is_wide = |t: &Telemetry| t.selector.as_ref().is_none_or(|s| s.match_labels.is_empty());
+    let is_wide = |t: &Telemetry| {
+        t.selector
+            .as_ref()
+            .is_none_or(|s| s.match_labels.is_empty())
+    };
     let wide = |owner: &str| {
-        objects.telemetries.iter().find(|t| t.meta.namespace == owner && is_wide(&t.spec))
+        objects
+            .telemetries
+            .iter()
+            .find(|t| t.meta.namespace == owner && is_wide(&t.spec))
     };
     let own = objects.telemetries.iter().find(|t| {
         t.meta.namespace == namespace
             && !is_wide(&t.spec)
-            && t.spec.selector.as_ref().is_some_and(|s| api::selects(&s.match_labels, &pod.meta.labels))
+            && t.spec
+                .selector
+                .as_ref()
+                .is_some_and(|s| api::selects(&s.match_labels, &pod.meta.labels))
     });
-    let of_namespace = if namespace == root { None } else { wide(namespace) };
-    let found: Vec<&Config<Telemetry>> = [wide(root), of_namespace, own].into_iter().flatten().collect();
-    found.into_iter().map(|t| t.spec.access_logging.as_slice()).filter(|l| !l.is_empty()).collect()
+    let of_namespace = if namespace == root {
+        None
+    } else {
+        wide(namespace)
+    };
+    let found: Vec<&Config<Telemetry>> = [wide(root), of_namespace, own]
+        .into_iter()
+        .flatten()
+        .collect();
+    found
+        .into_iter()
+        .map(|t| t.spec.access_logging.as_slice())
+        .filter(|l| !l.is_empty())
+        .collect()
 }
 
 fn logs(mesh: &MeshConfig, levels: &[&[AccessLogging]], mode: WorkloadMode) -> Logs {
@@ -129,7 +162,9 @@ fn logs(mesh: &MeshConfig, levels: &[&[AccessLogging]], mode: WorkloadMode) -> L
     }
     let mut found = Logs::default();
     for (name, choice) in &chosen {
-        let Some(Some(provider)) = mesh.log_provider(name) else { continue };
+        let Some(Some(provider)) = mesh.log_provider(name) else {
+            continue;
+        };
         if choice.disabled {
             continue;
         }
@@ -147,10 +182,23 @@ fn logs(mesh: &MeshConfig, levels: &[&[AccessLogging]], mode: WorkloadMode) -> L
 }
 
 fn mesh_logs(mesh: &MeshConfig) -> Logs {
-    let Some((path, encoding)) = mesh.access_log() else { return Logs::default() };
-    let provider = FileLogProvider { path: path.to_owned(), encoding, omit_empty_values: false };
-    let listener = if mesh.listener_log() { vec![file_log(&provider, Some(no_route()))] } else { Vec::new() };
-    Logs { connection: vec![file_log(&provider, None)], listener }
+    let Some((path, encoding)) = mesh.access_log() else {
+        return Logs::default();
+    };
+    let provider = FileLogProvider {
+        path: path.to_owned(),
+        encoding,
+        omit_empty_values: false,
+    };
+    let listener = if mesh.listener_log() {
+        vec![file_log(&provider, Some(no_route()))]
+    } else {
+        Vec::new()
+    };
+    Logs {
+        connection: vec![file_log(&provider, None)],
+        listener,
+    }
 }
 
 /// What resources say of a provider.
@@ -161,11 +209,19 @@ struct Choice {
 }
 
 /// The providers that resources choose, by name; empty where they choose none that exists.
-fn providers(mesh: &MeshConfig, levels: &[&[AccessLogging]], mode: WorkloadMode) -> BTreeMap<String, Choice> {
+fn providers(
+    mesh: &MeshConfig,
+    levels: &[&[AccessLogging]],
+    mode: WorkloadMode,
+) -> BTreeMap<String, Choice> {
     let defaults = mesh.default_log_providers();
     let known = |name: &&String| matches!(mesh.log_provider(name), Some(Some(_)));
     if levels.is_empty() {
-        return defaults.iter().filter(known).map(|d| (d.clone(), Choice::default())).collect();
+        return defaults
+            .iter()
+            .filter(known)
+            .map(|d| (d.clone(), Choice::default()))
+            .collect();
     }
     let (in_scope, filters) = named(defaults, levels, mode);
     let mut found = BTreeMap::new();
@@ -179,8 +235,18 @@ fn providers(mesh: &MeshConfig, levels: &[&[AccessLogging]], mode: WorkloadMode)
                 continue;
             }
             let disabled = logging.disabled.unwrap_or(false);
-            let expression = if disabled { None } else { filters.get(name).cloned().flatten() };
-            found.insert(name.clone(), Choice { disabled, expression });
+            let expression = if disabled {
+                None
+            } else {
+                filters.get(name).cloned().flatten()
+            };
+            found.insert(
+                name.clone(),
+                Choice {
+                    disabled,
+                    expression,
+                },
+            );
         }
     }
     found.retain(|name, _| known(&name));
@@ -200,7 +266,10 @@ fn named(
         for logging in level.iter().filter(|l| fits(l, mode)) {
             for provider in &logging.providers {
                 names.insert(provider.name.clone());
-                filters.insert(provider.name.clone(), logging.filter.as_ref().map(|f| f.expression.clone()));
+                filters.insert(
+                    provider.name.clone(),
+                    logging.filter.as_ref().map(|f| f.expression.clone()),
+                );
             }
         }
         if !names.is_empty() {
@@ -211,7 +280,9 @@ fn named(
 }
 
 fn fits(logging: &AccessLogging, mode: WorkloadMode) -> bool {
-    logging.r#match.is_none_or(|m| m.mode == WorkloadMode::ClientAndServer || m.mode == mode)
+    logging
+        .r#match
+        .is_none_or(|m| m.mode == WorkloadMode::ClientAndServer || m.mode == mode)
 }
 
 /// NR: no filter chain was found.
@@ -235,7 +306,10 @@ fn file_log(provider: &FileLogProvider, filter: Option<Value>) -> Value {
         }
         AccessLogEncoding::Json(own) => {
             format.insert("json_format".into(), own.clone().unwrap_or_else(istio_json));
-            format.insert("json_format_options".into(), json!({"sort_properties": false}));
+            format.insert(
+                "json_format_options".into(),
+                json!({"sort_properties": false}),
+            );
         }
     }
     if provider.omit_empty_values {
@@ -261,5 +335,9 @@ fn file_log(provider: &FileLogProvider, filter: Option<Value>) -> Value {
 }
 
 fn istio_json() -> Value {
-    JSON_FORMAT.iter().map(|(key, operator)| ((*key).to_owned(), Value::from(*operator))).collect::<Map<_, _>>().into()
+    JSON_FORMAT
+        .iter()
+        .map(|(key, operator)| ((*key).to_owned(), Value::from(*operator)))
+        .collect::<Map<_, _>>()
+        .into()
 }

@@ -38,10 +38,17 @@ pub(crate) fn outbound(scope: &Scope<'_>, config: &mut ProxyConfig) {
         let identities = service.identities(scope.mesh);
         for port in service.ports.iter().filter(|p| p.protocol != Protocol::Udp) {
             let whole = traffic_policy::for_port(rule, port.number);
-            let parts = Parts { scope, service, port, rule, identities: &identities };
+            let parts = Parts {
+                scope,
+                service,
+                port,
+                rule,
+                identities: &identities,
+            };
             parts.add(None, &whole, config);
             for subset in rule.iter().flat_map(|r| &r.spec.subsets) {
-                let own = traffic_policy::for_subset(&whole, subset.traffic_policy.as_ref(), port.number);
+                let own =
+                    traffic_policy::for_subset(&whole, subset.traffic_policy.as_ref(), port.number);
                 parts.add(Some(subset), &own, config);
             }
         }
@@ -90,7 +97,9 @@ impl Parts<'_> {
             rule: self.rule,
         };
         let discovery = self.discovery(settings);
-        let Some(mut value) = self.basics(&cluster, discovery, &target) else { return };
+        let Some(mut value) = self.basics(&cluster, discovery, &target) else {
+            return;
+        };
         pool(settings.connection_pool.as_ref(), &mut value);
         if let Some(outlier) = &settings.outlier_detection {
             outlier_detection(outlier, &mut value);
@@ -99,13 +108,18 @@ impl Parts<'_> {
         self.transport(subset, settings, discovery, &mut value);
         http_options(self.port.protocol, self.scope.kind, &mut value);
         if discovery == Discovery::Eds {
-            config.endpoints.push(endpoints::assignment(&cluster, &target, self.scope));
+            config
+                .endpoints
+                .push(endpoints::assignment(&cluster, &target, self.scope));
         }
         config.clusters.push(value.into());
     }
 
     fn discovery(&self, settings: &Settings) -> Discovery {
-        let passes = settings.load_balancer.as_ref().is_some_and(|l| l.simple == SimpleLb::Passthrough);
+        let passes = settings
+            .load_balancer
+            .as_ref()
+            .is_some_and(|l| l.simple == SimpleLb::Passthrough);
         match self.service.resolution {
             _ if passes => Discovery::OriginalDst,
             Resolution::Known | Resolution::Alias => Discovery::Eds,
@@ -117,13 +131,25 @@ impl Parts<'_> {
         }
     }
 
-    fn basics(&self, name: &str, discovery: Discovery, target: &Target<'_>) -> Option<Map<String, Value>> {
+    fn basics(
+        &self,
+        name: &str,
+        discovery: Discovery,
+        target: &Target<'_>,
+    ) -> Option<Map<String, Value>> {
         let mut cluster = basics(name, discovery.name(), self.scope);
         match discovery {
             Discovery::Eds => {
-                let source = json!({"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"});
-                cluster.insert("eds_cluster_config".into(), json!({"eds_config": source, "service_name": name}));
-                cluster.insert("common_lb_config".into(), json!({"healthy_panic_threshold": {}}));
+                let source =
+                    json!({"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"});
+                cluster.insert(
+                    "eds_cluster_config".into(),
+                    json!({"eds_config": source, "service_name": name}),
+                );
+                cluster.insert(
+                    "common_lb_config".into(),
+                    json!({"healthy_panic_threshold": {}}),
+                );
             }
             Discovery::StrictDns | Discovery::LogicalDns => {
                 cluster.insert("load_assignment".into(), endpoints::inline(name, target)?);
@@ -131,11 +157,16 @@ impl Parts<'_> {
             }
             Discovery::OriginalDst => {
                 let target = match &self.port.target {
-                    crate::objects::service::Target::Number(n) if *n != self.port.number => Some(*n),
+                    crate::objects::service::Target::Number(n) if *n != self.port.number => {
+                        Some(*n)
+                    }
                     _ => None,
                 };
                 if let (Some(port), Registry::External) = (target, self.service.registry) {
-                    cluster.insert("original_dst_lb_config".into(), json!({"upstream_port_override": port}));
+                    cluster.insert(
+                        "original_dst_lb_config".into(),
+                        json!({"upstream_port_override": port}),
+                    );
                 }
             }
         }
@@ -152,7 +183,9 @@ impl Parts<'_> {
         let name = subset.map_or("", |s| s.name.as_str());
         let upstream = Upstream {
             said: settings.tls.as_ref(),
-            rule_has_selector: self.rule.is_some_and(|r| r.spec.workload_selector.is_some()),
+            rule_has_selector: self
+                .rule
+                .is_some_and(|r| r.spec.workload_selector.is_some()),
             identities: self.identities,
             own_sni: routes::generated_sni(name, &self.service.host, self.port.number),
             auto: self.auto_mtls(settings),
@@ -169,9 +202,17 @@ impl Parts<'_> {
         if self.service.mesh_external || !self.scope.mesh.auto_mtls() {
             return false;
         }
-        let passes = settings.load_balancer.as_ref().is_some_and(|l| l.simple == SimpleLb::Passthrough);
+        let passes = settings
+            .load_balancer
+            .as_ref()
+            .is_some_and(|l| l.simple == SimpleLb::Passthrough);
         if passes || self.service.resolution == Resolution::Passthrough {
-            let mut found = self.service.endpoints.iter().filter(|e| e.service_port == self.port.number).peekable();
+            let mut found = self
+                .service
+                .endpoints
+                .iter()
+                .filter(|e| e.service_port == self.port.number)
+                .peekable();
             if found.peek().is_none() || found.any(|e| !e.speaks_mesh_tls) {
                 return false;
             }
@@ -185,7 +226,10 @@ fn basics(name: &str, discovery: &str, scope: &Scope<'_>) -> Map<String, Value> 
         ("name".to_owned(), name.into()),
         ("alt_stat_name".to_owned(), format!("{name};").into()),
         ("type".to_owned(), discovery.into()),
-        ("connect_timeout".to_owned(), scope.mesh.connect_timeout().into()),
+        (
+            "connect_timeout".to_owned(),
+            scope.mesh.connect_timeout().into(),
+        ),
     ])
 }
 
@@ -196,11 +240,17 @@ fn dns(scope: &Scope<'_>, cluster: &mut Map<String, Value>) {
         json!({"udp_max_queries": 100}),
     );
     cluster.insert("dns_lookup_family".into(), "V4_ONLY".into());
-    cluster.insert("dns_refresh_rate".into(), scope.mesh.dns_refresh_rate().into());
+    cluster.insert(
+        "dns_refresh_rate".into(),
+        scope.mesh.dns_refresh_rate().into(),
+    );
     cluster.insert("dns_jitter".into(), "0.100s".into());
     cluster.insert("respect_dns_ttl".into(), true.into());
     cluster.insert("typed_dns_resolver_config".into(), resolver);
-    cluster.insert("common_lb_config".into(), json!({"healthy_panic_threshold": {}}));
+    cluster.insert(
+        "common_lb_config".into(),
+        json!({"healthy_panic_threshold": {}}),
+    );
 }
 
 fn pool(pool: Option<&ConnectionPool>, cluster: &mut Map<String, Value>) {
@@ -213,19 +263,27 @@ fn pool(pool: Option<&ConnectionPool>, cluster: &mut Map<String, Value>) {
             limits.insert("max_connections".into(), tcp.max_connections.into());
         }
         if let Some(keepalive) = &tcp.tcp_keepalive {
-            let seconds = |t: &Option<String>| t.as_deref().and_then(duration::parse).map(|n| n / 1_000_000_000);
+            let seconds = |t: &Option<String>| {
+                t.as_deref()
+                    .and_then(duration::parse)
+                    .map(|n| n / 1_000_000_000)
+            };
             let mut config = Map::new();
             if keepalive.probes > 0 {
                 config.insert("keepalive_probes".into(), keepalive.probes.into());
             }
-            for (field, value) in
-                [("keepalive_time", seconds(&keepalive.time)), ("keepalive_interval", seconds(&keepalive.interval))]
-            {
+            for (field, value) in [
+                ("keepalive_time", seconds(&keepalive.time)),
+                ("keepalive_interval", seconds(&keepalive.interval)),
+            ] {
                 if let Some(value) = value.and_then(|v| i64::try_from(v).ok()) {
                     config.insert(field.into(), value.into());
                 }
             }
-            cluster.insert("upstream_connection_options".into(), json!({"tcp_keepalive": config}));
+            cluster.insert(
+                "upstream_connection_options".into(),
+                json!({"tcp_keepalive": config}),
+            );
         }
     }
     cluster.insert("circuit_breakers".into(), json!({"thresholds": [limits]}));
@@ -246,7 +304,10 @@ fn outlier_detection(outlier: &OutlierDetection, cluster: &mut Map<String, Value
         set("consecutive_gateway_failure", count.into());
         set("enforcing_consecutive_gateway_failure", enforced(count));
     }
-    for (field, value) in [("interval", &outlier.interval), ("base_ejection_time", &outlier.base_ejection_time)] {
+    for (field, value) in [
+        ("interval", &outlier.interval),
+        ("base_ejection_time", &outlier.base_ejection_time),
+    ] {
         if let Some(value) = value.as_deref().and_then(duration::envoy) {
             set(field, value.into());
         }
@@ -263,12 +324,23 @@ fn outlier_detection(outlier: &OutlierDetection, cluster: &mut Map<String, Value
         set("enforcing_local_origin_success_rate", 0.into());
     }
     cluster.insert("outlier_detection".into(), out.into());
-    let panic = if outlier.min_health_percent > 0 { json!({"value": outlier.min_health_percent}) } else { json!({}) };
-    cluster.insert("common_lb_config".into(), json!({"healthy_panic_threshold": panic}));
+    let panic = if outlier.min_health_percent > 0 {
+        json!({"value": outlier.min_health_percent})
+    } else {
+        json!({})
+    };
+    cluster.insert(
+        "common_lb_config".into(),
+        json!({"healthy_panic_threshold": panic}),
+    );
 }
 
 fn balance(settings: &Settings, discovery: Discovery, cluster: &mut Map<String, Value>) {
-    let simple = settings.load_balancer.as_ref().map(|l| l.simple).unwrap_or_default();
+    let simple = settings
+        .load_balancer
+        .as_ref()
+        .map(|l| l.simple)
+        .unwrap_or_default();
     let policy = match simple {
         _ if discovery == Discovery::OriginalDst => "CLUSTER_PROVIDED",
         // Envoy's own default.
@@ -289,7 +361,10 @@ fn http_options(protocol: Protocol, kind: ProxyKind, cluster: &mut Map<String, V
     } else {
         return;
     };
-    cluster.insert("typed_extension_protocol_options".into(), envoy::http_options(options));
+    cluster.insert(
+        "typed_extension_protocol_options".into(),
+        envoy::http_options(options),
+    );
 }
 
 /// Adds the clusters of the pod's own ports. The oldest of several services on a port says the settings.

@@ -23,8 +23,13 @@ pub(crate) struct Target<'a> {
 
 /// The `ClusterLoadAssignment` of a cluster that is told its endpoints.
 pub(crate) fn assignment(cluster: &str, target: &Target<'_>, scope: &Scope<'_>) -> Value {
-    let said = target.rule.and_then(|r| traffic_policy::tls_mode(&r.spec, target.subset, target.port));
-    let found: Vec<&Endpoint> = target.service.endpoints_of(target.port, target.labels).collect();
+    let said = target
+        .rule
+        .and_then(|r| traffic_policy::tls_mode(&r.spec, target.subset, target.port));
+    let found: Vec<&Endpoint> = target
+        .service
+        .endpoints_of(target.port, target.labels)
+        .collect();
     let endpoints: Vec<Value> = found
         .iter()
         .map(|endpoint| {
@@ -47,11 +52,17 @@ pub(crate) fn assignment(cluster: &str, target: &Target<'_>, scope: &Scope<'_>) 
 
 /// The endpoints of a DNS cluster, within it; `None` where there are none, and then no cluster either.
 pub(crate) fn inline(cluster: &str, target: &Target<'_>) -> Option<Value> {
-    let found: Vec<&Endpoint> = target.service.endpoints_of(target.port, target.labels).collect();
+    let found: Vec<&Endpoint> = target
+        .service
+        .endpoints_of(target.port, target.labels)
+        .collect();
     if found.is_empty() {
         return None;
     }
-    let endpoints: Vec<Value> = found.iter().map(|e| Value::Object(lb_endpoint(e))).collect();
+    let endpoints: Vec<Value> = found
+        .iter()
+        .map(|e| Value::Object(lb_endpoint(e)))
+        .collect();
     Some(json!({"cluster_name": cluster, "endpoints": [locality(&endpoints, &found)]}))
 }
 
@@ -62,7 +73,10 @@ fn locality(endpoints: &[Value], found: &[&Endpoint]) -> Value {
 
 fn lb_endpoint(endpoint: &Endpoint) -> Map<String, Value> {
     let mut value = Map::new();
-    value.insert("endpoint".into(), json!({"address": socket_address(&endpoint.address, endpoint.port)}));
+    value.insert(
+        "endpoint".into(),
+        json!({"address": socket_address(&endpoint.address, endpoint.port)}),
+    );
     value.insert("load_balancing_weight".into(), endpoint.weight.into());
     value
 }

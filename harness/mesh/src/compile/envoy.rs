@@ -7,7 +7,10 @@ use super::scope::Scope;
 /// An extension: its name and its configuration with the type's name in it.
 pub(crate) fn extension(name: &str, type_name: &str, config: Value) -> Value {
     let mut typed = Map::new();
-    typed.insert("@type".into(), format!("type.googleapis.com/{type_name}").into());
+    typed.insert(
+        "@type".into(),
+        format!("type.googleapis.com/{type_name}").into(),
+    );
     if let Value::Object(fields) = config {
         typed.extend(fields);
     }
@@ -65,8 +68,7 @@ pub(crate) fn raw_buffer() -> Value {
 /// Envoy's circuit breakers are switched off by their largest value.
 pub(crate) fn no_limits() -> Map<String, Value> {
     let most = u32::MAX;
-    let Value::Object(limits) =
-        json!({"max_connections": most, "max_pending_requests": most, "max_requests": most, "max_retries": most})
+    let Value::Object(limits) = json!({"max_connections": most, "max_pending_requests": most, "max_requests": most, "max_retries": most})
     else {
         return Map::new();
     };

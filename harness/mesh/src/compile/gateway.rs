@@ -37,8 +37,16 @@ pub(crate) fn listeners(scope: &Scope<'_>) -> Vec<Value> {
     let mut names_by_port: BTreeMap<u32, BTreeMap<String, String>> = BTreeMap::new();
     let mut listeners: Vec<(String, u32, Vec<Value>)> = Vec::new();
     for placed in servers(scope) {
-        let chains = chains(&placed, scope, &access, names_by_port.entry(placed.port).or_default());
-        match listeners.iter_mut().find(|(bind, port, _)| *bind == placed.bind && *port == placed.port) {
+        let chains = chains(
+            &placed,
+            scope,
+            &access,
+            names_by_port.entry(placed.port).or_default(),
+        );
+        match listeners
+            .iter_mut()
+            .find(|(bind, port, _)| *bind == placed.bind && *port == placed.port)
+        {
             Some((_, _, all)) => all.extend(chains),
             None => listeners.push((placed.bind.clone(), placed.port, chains)),
         }
@@ -51,7 +59,11 @@ pub(crate) fn listeners(scope: &Scope<'_>) -> Vec<Value> {
 }
 
 fn applies(gateway: &Config<Gateway>, scope: &Scope<'_>) -> bool {
-    gateway.spec.selector.as_ref().is_none_or(|s| api::selects(s, &scope.pod.meta.labels))
+    gateway
+        .spec
+        .selector
+        .as_ref()
+        .is_none_or(|s| api::selects(s, &scope.pod.meta.labels))
 }
 
 /// All servers that have a place: of two that cannot share a port, the older.
@@ -60,7 +72,9 @@ fn servers<'a>(scope: &Scope<'a>) -> Vec<Placed<'a>> {
     let mut names: BTreeMap<u32, BTreeMap<String, String>> = BTreeMap::new();
     for gateway in scope.objects.gateways.iter().filter(|g| applies(g, scope)) {
         for server in &gateway.spec.servers {
-            let Some(candidate) = place(server, gateway, scope) else { continue };
+            let Some(candidate) = place(server, gateway, scope) else {
+                continue;
+            };
             let known = names.entry(candidate.port).or_default();
             if server.tls.is_some() && repeats(&candidate.hosts, &candidate.bind, known) {
                 continue;
@@ -73,7 +87,11 @@ fn servers<'a>(scope: &Scope<'a>) -> Vec<Placed<'a>> {
     placed
 }
 
-fn place<'a>(server: &'a Server, gateway: &Config<Gateway>, scope: &Scope<'_>) -> Option<Placed<'a>> {
+fn place<'a>(
+    server: &'a Server,
+    gateway: &Config<Gateway>,
+    scope: &Scope<'_>,
+) -> Option<Placed<'a>> {
     let namespace = &gateway.meta.namespace;
     let port = server.port.as_ref()?;
     let hosts = server.hosts.iter().map(|h| match h.split_once('/') {
@@ -85,14 +103,22 @@ fn place<'a>(server: &'a Server, gateway: &Config<Gateway>, scope: &Scope<'_>) -
         server,
         gateway: format!("{namespace}/{}", gateway.meta.name),
         hosts: hosts.collect(),
-        bind: if server.bind.is_empty() { UNSPECIFIED.to_owned() } else { server.bind.clone() },
+        bind: if server.bind.is_empty() {
+            UNSPECIFIED.to_owned()
+        } else {
+            server.bind.clone()
+        },
         port: real_port(u32::try_from(port.number).ok()?, scope),
     })
 }
 
 /// The port of the pod behind a port of its Service; a port of no Service is the pod's own.
 fn real_port(number: u32, scope: &Scope<'_>) -> u32 {
-    scope.own_ports().iter().find(|own| own.port.number == number).map_or(number, |own| own.target)
+    scope
+        .own_ports()
+        .iter()
+        .find(|own| own.port.number == number)
+        .map_or(number, |own| own.target)
 }
 
 /// Whether a name is taken already on an address; names that are not are taken now.
@@ -124,16 +150,31 @@ fn chains(
     if tls.is_some_and(|t| t.mode.is_passthrough()) {
         return passed_through(placed, scope, access, names);
     }
-    let Some(filter) = tcp_route(placed, scope) else { return Vec::new() };
-    let names = if tls.is_some() { server_names(&placed.hosts) } else { Vec::new() };
+    let Some(filter) = tcp_route(placed, scope) else {
+        return Vec::new();
+    };
+    let names = if tls.is_some() {
+        server_names(&placed.hosts)
+    } else {
+        Vec::new()
+    };
     let socket = tls.map(tls::gateway_server);
     vec![chain(&names, socket, access, filter)]
 }
 
 /// The names of a server, without namespaces.
 fn server_names(hosts: &[String]) -> Vec<String> {
-    let bare = |h: &String| h.split_once('/').map_or(h.as_str(), |(_, name)| name).to_owned();
-    hosts.iter().map(bare).collect::<BTreeSet<_>>().into_iter().collect()
+    let bare = |h: &String| {
+        h.split_once('/')
+            .map_or(h.as_str(), |(_, name)| name)
+            .to_owned()
+    };
+    hosts
+        .iter()
+        .map(bare)
+        .collect::<BTreeSet<_>>()
+        .into_iter()
+        .collect()
 }
 
 /// Where the first `tcp` route that is bound to the server leads.
@@ -144,10 +185,24 @@ fn tcp_route(placed: &Placed<'_>, scope: &Scope<'_>) -> Option<Value> {
             continue;
         }
         let holds = |r: &&api::virtual_service::TcpRoute| {
-            r.r#match.is_empty() || r.r#match.iter().any(|m| routes::matches_gateway(m, &placed.gateway, number))
+            r.r#match.is_empty()
+                || r.r#match
+                    .iter()
+                    .any(|m| routes::matches_gateway(m, &placed.gateway, number))
         };
-        if let Some(route) = config.spec.tcp.iter().filter(holds).find(|r| !r.route.is_empty()) {
-            return tcp_proxy::to_route(&route.route, u32::try_from(number).ok()?, &config.meta, scope);
+        if let Some(route) = config
+            .spec
+            .tcp
+            .iter()
+            .filter(holds)
+            .find(|r| !r.route.is_empty())
+        {
+            return tcp_proxy::to_route(
+                &route.route,
+                u32::try_from(number).ok()?,
+                &config.meta,
+                scope,
+            );
         }
     }
     None
@@ -167,7 +222,11 @@ fn passed_through(
             continue;
         }
         for route in config.spec.tls.iter().filter(|r| !r.route.is_empty()) {
-            for condition in route.r#match.iter().filter(|m| routes::matches_gateway(m, &placed.gateway, number)) {
+            for condition in route
+                .r#match
+                .iter()
+                .filter(|m| routes::matches_gateway(m, &placed.gateway, number))
+            {
                 if repeats(&condition.sni_hosts, &placed.server.bind, names) {
                     continue;
                 }
@@ -184,7 +243,9 @@ fn passed_through(
 /// Whether a route's hosts and a server's have one in common, of the route's namespace where it is said.
 fn shares_host(server: &[String], routed: &[String], namespace: &str) -> bool {
     server.iter().any(|h| {
-        let (wanted, name) = h.split_once('/').map_or((None, h.as_str()), |(n, name)| (Some(n), name));
+        let (wanted, name) = h
+            .split_once('/')
+            .map_or((None, h.as_str()), |(n, name)| (Some(n), name));
         wanted.is_none_or(|n| n == namespace) && routed.iter().any(|r| host::matches(name, r))
     })
 }
@@ -215,7 +276,10 @@ fn listener(bind: &str, port: u32, chains: Vec<Value>, scope: &Scope<'_>) -> Val
     listener.insert("name".into(), format!("{bind}_{port}").into());
     listener.insert("address".into(), socket_address(bind, port));
     listener.insert("traffic_direction".into(), "OUTBOUND".into());
-    listener.insert("max_connections_to_accept_per_socket_event".into(), 1.into());
+    listener.insert(
+        "max_connections_to_accept_per_socket_event".into(),
+        1.into(),
+    );
     if chains.iter().any(looks_at_tls) {
         listener.insert("listener_filters".into(), json!([envoy::tls_inspector()]));
     }

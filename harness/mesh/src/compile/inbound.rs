@@ -16,7 +16,13 @@ use crate::{api::peer_authentication::Mode, protocol::Protocol};
 const INBOUND_PORT: u32 = 15006;
 
 /// ALPN of mesh TLS, of all kinds.
-const MESH_ALPN: &[&str] = &["istio", "istio-peer-exchange", "istio-http/1.0", "istio-http/1.1", "istio-h2"];
+const MESH_ALPN: &[&str] = &[
+    "istio",
+    "istio-peer-exchange",
+    "istio-http/1.0",
+    "istio-http/1.1",
+    "istio-h2",
+];
 const MESH_HTTP_ALPN: &[&str] = &["istio-http/1.0", "istio-http/1.1", "istio-h2"];
 const MESH_TCP_ALPN: &[&str] = &["istio-peer-exchange", "istio"];
 const PLAIN_HTTP_ALPN: &[&str] = &["http/1.1", "h2c"];
@@ -38,8 +44,18 @@ struct Way {
     terminates: bool,
 }
 
-const fn way(alpn: &'static [&'static str], transport: &'static str, is_http: bool, terminates: bool) -> Way {
-    Way { alpn, transport, is_http, terminates }
+const fn way(
+    alpn: &'static [&'static str],
+    transport: &'static str,
+    is_http: bool,
+    terminates: bool,
+) -> Way {
+    Way {
+        alpn,
+        transport,
+        is_http,
+        terminates,
+    }
 }
 
 /// The ways into a port, in Istio's order (`filterchain_options.go`).
@@ -54,11 +70,17 @@ fn ways(speaks: Speaks, mode: Mode) -> Vec<Way> {
         (Speaks::Tcp, _) => vec![way(&[], "raw_buffer", false, false)],
         (Speaks::Http, Mode::Strict) => vec![way(&[], "tls", true, true)],
         (Speaks::Http, Mode::Permissive) => {
-            vec![way(MESH_ALPN, "tls", true, true), way(&[], "raw_buffer", true, false)]
+            vec![
+                way(MESH_ALPN, "tls", true, true),
+                way(&[], "raw_buffer", true, false),
+            ]
         }
         (Speaks::Http, _) => vec![way(&[], "raw_buffer", true, false)],
         (Speaks::Either, Mode::Strict) => {
-            vec![way(MESH_HTTP_ALPN, "tls", true, true), way(&[], "tls", false, true)]
+            vec![
+                way(MESH_HTTP_ALPN, "tls", true, true),
+                way(&[], "tls", false, true),
+            ]
         }
         (Speaks::Either, Mode::Permissive) => vec![
             way(MESH_HTTP_ALPN, "tls", true, true),
@@ -68,7 +90,10 @@ fn ways(speaks: Speaks, mode: Mode) -> Vec<Way> {
             way(&[], "tls", false, false),
         ],
         (Speaks::Either, _) => {
-            vec![way(PLAIN_HTTP_ALPN, "raw_buffer", true, false), way(&[], "raw_buffer", false, false)]
+            vec![
+                way(PLAIN_HTTP_ALPN, "raw_buffer", true, false),
+                way(&[], "raw_buffer", false, false),
+            ]
         }
     }
 }
@@ -107,10 +132,19 @@ pub(crate) fn virtual_inbound(scope: &Scope<'_>) -> Value {
     listener.insert("address".into(), socket_address("0.0.0.0", INBOUND_PORT));
     listener.insert("traffic_direction".into(), "INBOUND".into());
     listener.insert("filter_chains".into(), chains.into());
-    listener.insert("listener_filters".into(), inspectors::filters(&needs).into());
-    listener.insert("listener_filters_timeout".into(), scope.mesh.protocol_detection_timeout().into());
+    listener.insert(
+        "listener_filters".into(),
+        inspectors::filters(&needs).into(),
+    );
+    listener.insert(
+        "listener_filters_timeout".into(),
+        scope.mesh.protocol_detection_timeout().into(),
+    );
     listener.insert("continue_on_listener_filters_timeout".into(), true.into());
-    listener.insert("max_connections_to_accept_per_socket_event".into(), 1.into());
+    listener.insert(
+        "max_connections_to_accept_per_socket_event".into(),
+        1.into(),
+    );
     scope.log.of_listener(Direction::In, &mut listener);
     listener.into()
 }
@@ -186,7 +220,12 @@ fn chain(entry: &Entry, way: &Way, scope: &Scope<'_>, access: &[Value]) -> Value
     }
     matches.insert("transport_protocol".into(), way.transport.into());
     let mut filters = access.to_vec();
-    filters.push(tcp_proxy::to_cluster(&entry.cluster, None, scope, Direction::In));
+    filters.push(tcp_proxy::to_cluster(
+        &entry.cluster,
+        None,
+        scope,
+        Direction::In,
+    ));
     let mut chain = Map::new();
     chain.insert("name".into(), entry.name.clone().into());
     chain.insert("filter_chain_match".into(), matches.into());

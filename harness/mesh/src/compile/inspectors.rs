@@ -24,7 +24,11 @@ pub(crate) fn filters(needs: &ByPort) -> Vec<Value> {
         filters.push(limited(envoy::tls_inspector(), tls_predicate(needs)));
     }
     if needs.values().any(|n| n.http) {
-        let off: Vec<u32> = needs.iter().filter(|(_, n)| !n.http).map(|(p, _)| *p).collect();
+        let off: Vec<u32> = needs
+            .iter()
+            .filter(|(_, n)| !n.http)
+            .map(|(p, _)| *p)
+            .collect();
         filters.push(limited(envoy::http_inspector(), any_of(&off)));
     }
     filters
@@ -40,10 +44,17 @@ fn limited(mut filter: Value, predicate: Option<Value>) -> Value {
 /// Off on the ports that do not need it; where the rest does not need it, on for those that do.
 fn tls_predicate(needs: &ByPort) -> Option<Value> {
     let by_default = needs.get(&0).is_some_and(|n| n.tls);
-    let exceptions: Vec<u32> =
-        needs.iter().filter(|(port, n)| **port != 0 && n.tls != by_default).map(|(p, _)| *p).collect();
+    let exceptions: Vec<u32> = needs
+        .iter()
+        .filter(|(port, n)| **port != 0 && n.tls != by_default)
+        .map(|(p, _)| *p)
+        .collect();
     let ports = any_of(&exceptions)?;
-    Some(if by_default { ports } else { json!({"not_match": ports}) })
+    Some(if by_default {
+        ports
+    } else {
+        json!({"not_match": ports})
+    })
 }
 
 fn any_of(ports: &[u32]) -> Option<Value> {

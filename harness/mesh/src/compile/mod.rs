@@ -45,7 +45,9 @@ pub struct ProxyConfig {
 /// Compiles the configuration of `proxy`. A proxy that is not among [`Objects::proxies`] gets an
 /// empty configuration.
 pub fn compile(objects: &Objects, proxy: &ProxyId) -> ProxyConfig {
-    let Some(scope) = Scope::of(objects, proxy) else { return ProxyConfig::default() };
+    let Some(scope) = Scope::of(objects, proxy) else {
+        return ProxyConfig::default();
+    };
     let mut config = ProxyConfig::default();
     cluster::outbound(&scope, &mut config);
     config.clusters.push(envoy::black_hole_cluster(&scope));
@@ -53,7 +55,9 @@ pub fn compile(objects: &Objects, proxy: &ProxyId) -> ProxyConfig {
         ProxyKind::Sidecar => {
             config.clusters.push(envoy::passthrough_cluster(&scope));
             cluster::inbound(&scope, &mut config.clusters);
-            config.clusters.push(envoy::inbound_passthrough_cluster(&scope));
+            config
+                .clusters
+                .push(envoy::inbound_passthrough_cluster(&scope));
             config.listeners.push(inbound::virtual_inbound(&scope));
             config.listeners.extend(outbound::listeners(&scope));
             config.listeners.push(outbound::virtual_outbound(&scope));

@@ -28,13 +28,19 @@ impl Policy {
 
 /// The policy of a workload: its own over the namespace's over the mesh's. The oldest of each wins.
 pub(crate) fn policy_of(objects: &Objects, namespace: &str, labels: &Labels) -> Policy {
-    let mut policy = Policy { mode: wide_mode(objects, namespace).unwrap_or(Mode::Permissive), ports: BTreeMap::new() };
+    let mut policy = Policy {
+        mode: wide_mode(objects, namespace).unwrap_or(Mode::Permissive),
+        ports: BTreeMap::new(),
+    };
     let root = objects.mesh().root_namespace();
     let own = objects.peer_authentications.iter().find(|p| {
         !p.spec.is_wide()
             && p.meta.namespace == namespace
             && namespace != root
-            && p.spec.selector.as_ref().is_some_and(|s| api::selects(&s.match_labels, labels))
+            && p.spec
+                .selector
+                .as_ref()
+                .is_some_and(|s| api::selects(&s.match_labels, labels))
     });
     let Some(own) = own else { return policy };
     if let Some(mode) = said(&own.spec) {
@@ -42,7 +48,11 @@ pub(crate) fn policy_of(objects: &Objects, namespace: &str, labels: &Labels) -> 
     }
     for (port, mtls) in own.spec.port_level_mtls.iter().flatten() {
         let Ok(port) = port.parse() else { continue };
-        let mode = if mtls.mode == Mode::Unset { policy.mode } else { mtls.mode };
+        let mode = if mtls.mode == Mode::Unset {
+            policy.mode
+        } else {
+            mtls.mode
+        };
         policy.ports.insert(port, mode);
     }
     policy
@@ -51,8 +61,13 @@ pub(crate) fn policy_of(objects: &Objects, namespace: &str, labels: &Labels) -> 
 /// What namespace and mesh say without regard to workloads; `None` where they say nothing.
 pub(crate) fn wide_mode(objects: &Objects, namespace: &str) -> Option<Mode> {
     let wide = |owner: &str| {
-        let of_owner = |p: &&Config<PeerAuthentication>| p.spec.is_wide() && p.meta.namespace == owner;
-        objects.peer_authentications.iter().find(of_owner).and_then(|p| said(&p.spec))
+        let of_owner =
+            |p: &&Config<PeerAuthentication>| p.spec.is_wide() && p.meta.namespace == owner;
+        objects
+            .peer_authentications
+            .iter()
+            .find(of_owner)
+            .and_then(|p| said(&p.spec))
     };
     wide(namespace).or_else(|| wide(objects.mesh().root_namespace()))
 }

@@ -38,7 +38,10 @@ pub(crate) fn virtual_outbound(scope: &Scope<'_>) -> Value {
     listener.insert("address".into(), socket_address(UNSPECIFIED, OUTBOUND_PORT));
     listener.insert("traffic_direction".into(), "OUTBOUND".into());
     listener.insert("use_original_dst".into(), true.into());
-    listener.insert("max_connections_to_accept_per_socket_event".into(), 1.into());
+    listener.insert(
+        "max_connections_to_accept_per_socket_event".into(),
+        1.into(),
+    );
     let chains = json!([
         {
             "name": "virtualOutbound-blackhole",
@@ -55,7 +58,11 @@ pub(crate) fn virtual_outbound(scope: &Scope<'_>) -> Value {
 /// The listeners of services, which connections reach by their original destination.
 pub(crate) fn listeners(scope: &Scope<'_>) -> Vec<Value> {
     let mut entries: Vec<Entry> = Vec::new();
-    for service in scope.services.iter().filter(|s| s.resolution != Resolution::Alias) {
+    for service in scope
+        .services
+        .iter()
+        .filter(|s| s.resolution != Resolution::Alias)
+    {
         for port in &service.ports {
             add(service, port, scope, &mut entries);
         }
@@ -64,15 +71,22 @@ pub(crate) fn listeners(scope: &Scope<'_>) -> Vec<Value> {
 }
 
 fn add(service: &Service, port: &Port, scope: &Scope<'_>, entries: &mut Vec<Entry>) {
-    if port.protocol == Protocol::Udp || port.number == OUTBOUND_PORT || port.number == INBOUND_PORT {
+    if port.protocol == Protocol::Udp || port.number == OUTBOUND_PORT || port.number == INBOUND_PORT
+    {
         return;
     }
     let opaque = port.protocol.is_tcp() || port.protocol.is_unsupported();
     let headless = service.resolution == Resolution::Passthrough && service.address == UNSPECIFIED;
-    let found = service.endpoints.iter().filter(|e| e.service_port == port.number);
-    let mut found = found.filter(|e| e.address.parse::<IpAddr>().is_ok()).peekable();
-    let declared_alone =
-        service.registry == Registry::External && found.peek().is_none() && service.selector.is_none();
+    let found = service
+        .endpoints
+        .iter()
+        .filter(|e| e.service_port == port.number);
+    let mut found = found
+        .filter(|e| e.address.parse::<IpAddr>().is_ok())
+        .peekable();
+    let declared_alone = service.registry == Registry::External
+        && found.peek().is_none()
+        && service.selector.is_none();
     if !(headless && opaque) || declared_alone {
         let (bind, cidr) = bind(service, port);
         return place(service, port, &bind, cidr, scope, entries);
@@ -102,7 +116,9 @@ fn place(
     scope: &Scope<'_>,
     entries: &mut Vec<Entry>,
 ) {
-    let current = entries.iter_mut().find(|e| e.bind == bind && e.port == port.number);
+    let current = entries
+        .iter_mut()
+        .find(|e| e.bind == bind && e.port == port.number);
     let mut protocol = port.protocol;
     let mut chains = Vec::new();
     if port.protocol.is_http() {
@@ -114,13 +130,20 @@ fn place(
         protocol = Protocol::Unsupported;
     } else {
         chains.extend(chains::tcp(service, port, bind, cidr, scope));
-        let auto_over_auto = current.as_ref().is_some_and(|c| c.protocol.is_unsupported());
+        let auto_over_auto = current
+            .as_ref()
+            .is_some_and(|c| c.protocol.is_unsupported());
         if port.protocol.is_unsupported() && !auto_over_auto {
             chains.push(Chain::http());
         }
     }
     match current {
-        None => entries.push(Entry { bind: bind.to_owned(), port: port.number, protocol, chains }),
+        None => entries.push(Entry {
+            bind: bind.to_owned(),
+            port: port.number,
+            protocol,
+            chains,
+        }),
         Some(current) => join(current, port.protocol, chains),
     }
 }
@@ -150,7 +173,10 @@ fn finish(entry: &Entry, scope: &Scope<'_>) -> Option<Value> {
         return None;
     }
     let mut listener = Map::new();
-    listener.insert("name".into(), format!("{}_{}", entry.bind, entry.port).into());
+    listener.insert(
+        "name".into(),
+        format!("{}_{}", entry.bind, entry.port).into(),
+    );
     listener.insert("address".into(), socket_address(&entry.bind, entry.port));
     listener.insert("traffic_direction".into(), "OUTBOUND".into());
     listener.insert("bind_to_port".into(), false.into());
@@ -159,7 +185,8 @@ fn finish(entry: &Entry, scope: &Scope<'_>) -> Option<Value> {
     if chains.iter().any(|c| !c.server_names.is_empty()) {
         listener.insert("listener_filters".into(), json!([envoy::tls_inspector()]));
     }
-    let (open, matched): (Vec<&Chain>, Vec<&Chain>) = chains.into_iter().partition(|c| c.matches_all());
+    let (open, matched): (Vec<&Chain>, Vec<&Chain>) =
+        chains.into_iter().partition(|c| c.matches_all());
     let matched: Vec<Value> = matched.into_iter().map(Chain::to_envoy).collect();
     match (open.last(), matched.is_empty()) {
         (Some(open), true) => {

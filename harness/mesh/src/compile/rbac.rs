@@ -18,7 +18,10 @@ use crate::{
 
 /// The filters of the policies that hold for the proxy's workload: AUDIT, DENY, ALLOW, in this order.
 pub(crate) fn filters(scope: &Scope<'_>) -> Vec<Value> {
-    [Action::Audit, Action::Deny, Action::Allow].into_iter().filter_map(|action| filter(scope, action)).collect()
+    [Action::Audit, Action::Deny, Action::Allow]
+        .into_iter()
+        .filter_map(|action| filter(scope, action))
+        .collect()
 }
 
 fn policies<'a>(scope: &Scope<'a>, action: Action) -> Vec<&'a Config<AuthorizationPolicy>> {
@@ -26,9 +29,17 @@ fn policies<'a>(scope: &Scope<'a>, action: Action) -> Vec<&'a Config<Authorizati
     let holds = |p: &&Config<AuthorizationPolicy>| {
         p.spec.action == action
             && (p.meta.namespace == scope.namespace || p.meta.namespace == root)
-            && p.spec.selector.as_ref().is_none_or(|s| api::selects(&s.match_labels, &scope.pod.meta.labels))
+            && p.spec
+                .selector
+                .as_ref()
+                .is_none_or(|s| api::selects(&s.match_labels, &scope.pod.meta.labels))
     };
-    scope.objects.authorization_policies.iter().filter(holds).collect()
+    scope
+        .objects
+        .authorization_policies
+        .iter()
+        .filter(holds)
+        .collect()
 }
 
 fn filter(scope: &Scope<'_>, action: Action) -> Option<Value> {
@@ -38,8 +49,16 @@ fn filter(scope: &Scope<'_>, action: Action) -> Option<Value> {
     }
     let (mut enforced, mut tried) = (None, None);
     for policy in policies {
-        let is_dry_run = policy.meta.annotations.get("istio.io/dry-run").is_some_and(|v| v == "true");
-        let rules = if is_dry_run { &mut tried } else { &mut enforced };
+        let is_dry_run = policy
+            .meta
+            .annotations
+            .get("istio.io/dry-run")
+            .is_some_and(|v| v == "true");
+        let rules = if is_dry_run {
+            &mut tried
+        } else {
+            &mut enforced
+        };
         add(rules.get_or_insert_with(Map::new), policy, scope, action);
     }
     let mut config = Map::new();
@@ -48,11 +67,19 @@ fn filter(scope: &Scope<'_>, action: Action) -> Option<Value> {
     }
     if let Some(policies) = tried {
         config.insert("shadow_rules".into(), rules(action, policies));
-        let name = if action == Action::Deny { "istio_dry_run_deny_" } else { "istio_dry_run_allow_" };
+        let name = if action == Action::Deny {
+            "istio_dry_run_deny_"
+        } else {
+            "istio_dry_run_allow_"
+        };
         config.insert("shadow_rules_stat_prefix".into(), name.into());
     }
     config.insert("stat_prefix".into(), "tcp.".into());
-    Some(extension("envoy.filters.network.rbac", "envoy.extensions.filters.network.rbac.v3.RBAC", config.into()))
+    Some(extension(
+        "envoy.filters.network.rbac",
+        "envoy.extensions.filters.network.rbac.v3.RBAC",
+        config.into(),
+    ))
 }
 
 fn rules(action: Action, policies: Map<String, Value>) -> Value {
@@ -70,14 +97,28 @@ fn rules(action: Action, policies: Map<String, Value>) -> Value {
     rules.into()
 }
 
-fn add(rules: &mut Map<String, Value>, policy: &Config<AuthorizationPolicy>, scope: &Scope<'_>, action: Action) {
-    let name = |i: usize| format!("ns[{}]-policy[{}]-rule[{i}]", policy.meta.namespace, policy.meta.name);
+fn add(
+    rules: &mut Map<String, Value>,
+    policy: &Config<AuthorizationPolicy>,
+    scope: &Scope<'_>,
+    action: Action,
+) {
+    let name = |i: usize| {
+        format!(
+            "ns[{}]-policy[{}]-rule[{i}]",
+            policy.meta.namespace, policy.meta.name
+        )
+    };
     let said = policy.spec.rules.as_deref().unwrap_or_default();
     if said.is_empty() {
         let never = json!({"permissions": [{"not_rule": {"any": true}}], "principals": [{"not_id": {"any": true}}]});
         rules.insert(name(0), never);
     }
-    let generator = Generator { scope, namespace: &policy.meta.namespace, lenient: action != Action::Allow };
+    let generator = Generator {
+        scope,
+        namespace: &policy.meta.namespace,
+        lenient: action != Action::Allow,
+    };
     for (index, rule) in said.iter().enumerate() {
         // A rule of an ALLOW policy that TCP cannot judge allows nothing.
         if let Some(generated) = generator.rule(rule) {
@@ -106,7 +147,10 @@ enum Attribute {
 
 impl Attribute {
     fn is_permission(self) -> bool {
-        matches!(self, Self::DestinationIp | Self::DestinationPort | Self::Sni | Self::HttpRequest)
+        matches!(
+            self,
+            Self::DestinationIp | Self::DestinationPort | Self::Sni | Self::HttpRequest
+        )
     }
 
     fn of_condition(key: &str) -> Self {
@@ -132,9 +176,17 @@ struct Term<'a> {
     not_values: &'a [String],
 }
 
-fn term<'a>(attribute: Attribute, values: &'a [String], not_values: &'a [String]) -> Option<Term<'a>> {
+fn term<'a>(
+    attribute: Attribute,
+    values: &'a [String],
+    not_values: &'a [String],
+) -> Option<Term<'a>> {
     let some = !values.is_empty() || !not_values.is_empty();
-    some.then_some(Term { attribute, values, not_values })
+    some.then_some(Term {
+        attribute,
+        values,
+        not_values,
+    })
 }
 
 struct Generator<'a> {
@@ -150,11 +202,25 @@ impl Generator<'_> {
         let when: Vec<Term<'_>> = rule.when.iter().filter_map(of_condition).collect();
         let (permissions, principals): (Vec<&Term<'_>>, Vec<&Term<'_>>) =
             when.iter().partition(|t| t.attribute.is_permission());
-        let sources: Vec<Vec<Term<'_>>> =
-            rule.from.iter().flatten().map(|f| f.source.as_ref().map(of_source).unwrap_or_default()).collect();
-        let operations: Vec<Vec<Term<'_>>> =
-            rule.to.iter().flatten().map(|t| t.operation.as_ref().map(of_operation).unwrap_or_default()).collect();
-        let permissions = self.alternatives(&operations, &permissions, "and_rules", "or_rules", "not_rule")?;
+        let sources: Vec<Vec<Term<'_>>> = rule
+            .from
+            .iter()
+            .flatten()
+            .map(|f| f.source.as_ref().map(of_source).unwrap_or_default())
+            .collect();
+        let operations: Vec<Vec<Term<'_>>> = rule
+            .to
+            .iter()
+            .flatten()
+            .map(|t| t.operation.as_ref().map(of_operation).unwrap_or_default())
+            .collect();
+        let permissions = self.alternatives(
+            &operations,
+            &permissions,
+            "and_rules",
+            "or_rules",
+            "not_rule",
+        )?;
         let principals = self.alternatives(&sources, &principals, "and_ids", "or_ids", "not_id")?;
         Some(json!({"permissions": permissions, "principals": principals}))
     }
@@ -222,7 +288,11 @@ impl Generator<'_> {
             }
             Attribute::ServiceAccount => {
                 let (namespace, account) = value.split_once('/').unwrap_or((self.namespace, value));
-                authenticated(regex(&format!("spiffe://.+/ns/{}/(.+/|)sa/{}(/.+)?", quote(namespace), quote(account))))
+                authenticated(regex(&format!(
+                    "spiffe://.+/ns/{}/(.+/|)sa/{}(/.+)?",
+                    quote(namespace),
+                    quote(account)
+                )))
             }
             Attribute::TrustDomain => authenticated(trust_domain(value)),
             Attribute::SourceIp => Some(json!({"direct_remote_ip": block(value)?})),
@@ -243,10 +313,19 @@ impl Generator<'_> {
         let mut domains = vec![mesh.trust_domain().to_owned()];
         domains.extend(mesh.trust_domain_aliases().iter().cloned());
         match attribute {
-            Attribute::Principal => values.iter().flat_map(|v| principal_aliases(v, &domains)).collect(),
+            Attribute::Principal => values
+                .iter()
+                .flat_map(|v| principal_aliases(v, &domains))
+                .collect(),
             Attribute::TrustDomain => values
                 .iter()
-                .flat_map(|v| if domains.contains(v) { domains.clone() } else { vec![v.clone()] })
+                .flat_map(|v| {
+                    if domains.contains(v) {
+                        domains.clone()
+                    } else {
+                        vec![v.clone()]
+                    }
+                })
                 .collect(),
             _ => values.to_vec(),
         }
@@ -254,13 +333,21 @@ impl Generator<'_> {
 }
 
 fn principal_aliases(principal: &str, domains: &[String]) -> Vec<String> {
-    let Some((domain, rest)) = principal.split_once('/') else { return vec![principal.to_owned()] };
+    let Some((domain, rest)) = principal.split_once('/') else {
+        return vec![principal.to_owned()];
+    };
     // `cluster.local` in a policy means the mesh's own trust domain, whatever its name.
     let own = domain == "cluster.local" || domains.iter().any(|d| domain_matches(domain, d));
     if !own {
         return vec![principal.to_owned()];
     }
-    let rename = |d: &String| if domain_matches(domain, d) { principal.to_owned() } else { format!("{d}/{rest}") };
+    let rename = |d: &String| {
+        if domain_matches(domain, d) {
+            principal.to_owned()
+        } else {
+            format!("{d}/{rest}")
+        }
+    };
     let mut found: Vec<String> = domains.iter().map(rename).collect();
     found.dedup();
     found
@@ -275,17 +362,37 @@ fn domain_matches(pattern: &str, domain: &str) -> bool {
 }
 
 fn of_condition(condition: &Condition) -> Option<Term<'_>> {
-    term(Attribute::of_condition(&condition.key), &condition.values, &condition.not_values)
+    term(
+        Attribute::of_condition(&condition.key),
+        &condition.values,
+        &condition.not_values,
+    )
 }
 
 fn of_source(s: &Source) -> Vec<Term<'_>> {
     [
         term(Attribute::Principal, &s.principals, &s.not_principals),
-        term(Attribute::HttpCaller, &s.request_principals, &s.not_request_principals),
-        term(Attribute::ServiceAccount, &s.service_accounts, &s.not_service_accounts),
-        term(Attribute::TrustDomain, &s.trust_domains, &s.not_trust_domains),
+        term(
+            Attribute::HttpCaller,
+            &s.request_principals,
+            &s.not_request_principals,
+        ),
+        term(
+            Attribute::ServiceAccount,
+            &s.service_accounts,
+            &s.not_service_accounts,
+        ),
+        term(
+            Attribute::TrustDomain,
+            &s.trust_domains,
+            &s.not_trust_domains,
+        ),
         term(Attribute::Namespace, &s.namespaces, &s.not_namespaces),
-        term(Attribute::RemoteIp, &s.remote_ip_blocks, &s.not_remote_ip_blocks),
+        term(
+            Attribute::RemoteIp,
+            &s.remote_ip_blocks,
+            &s.not_remote_ip_blocks,
+        ),
         term(Attribute::SourceIp, &s.ip_blocks, &s.not_ip_blocks),
     ]
     .into_iter()
@@ -306,7 +413,9 @@ fn of_operation(o: &Operation) -> Vec<Term<'_>> {
 }
 
 fn block(value: &str) -> Option<Value> {
-    (value.contains('/') || value.parse::<IpAddr>().is_ok()).then(|| cidr(value)).flatten()
+    (value.contains('/') || value.parse::<IpAddr>().is_ok())
+        .then(|| cidr(value))
+        .flatten()
 }
 
 fn regex(pattern: &str) -> Value {

@@ -2,9 +2,9 @@
 
 use super::scope::Scope;
 use crate::{
+    api,
     api::virtual_service::{Destination, Match},
     objects::service::Service,
-    api,
 };
 
 /// The name of a cluster for connections to a service's port.
@@ -19,11 +19,26 @@ pub(crate) fn generated_sni(subset: &str, host: &str, port: u32) -> String {
 
 /// The cluster of a route's destination; without a port, that of the service's only port, else the
 /// listener's.
-pub(crate) fn destination_cluster(destination: &Destination, service: Option<&Service>, listener_port: u32) -> String {
-    let said = destination.port.as_ref().and_then(|p| u32::try_from(p.number).ok());
-    let only = service.filter(|s| s.ports.len() == 1).map(|s| s.ports[0].number);
-    let host = service.and_then(|s| s.external_name.as_deref()).unwrap_or(&destination.host);
-    outbound_cluster(&destination.subset, host, said.or(only).unwrap_or(listener_port))
+pub(crate) fn destination_cluster(
+    destination: &Destination,
+    service: Option<&Service>,
+    listener_port: u32,
+) -> String {
+    let said = destination
+        .port
+        .as_ref()
+        .and_then(|p| u32::try_from(p.number).ok());
+    let only = service
+        .filter(|s| s.ports.len() == 1)
+        .map(|s| s.ports[0].number);
+    let host = service
+        .and_then(|s| s.external_name.as_deref())
+        .unwrap_or(&destination.host);
+    outbound_cluster(
+        &destination.subset,
+        host,
+        said.or(only).unwrap_or(listener_port),
+    )
 }
 
 /// Whether a sidecar's connection to a port meets the conditions that are known beforehand.
@@ -31,7 +46,8 @@ pub(crate) fn matches_sidecar(condition: &Match, scope: &Scope<'_>, port: u32) -
     let gateway = condition.gateways.is_empty() || condition.gateways.iter().any(|g| g == "mesh");
     let labels = api::selects(&condition.source_labels, &scope.pod.meta.labels);
     let port = condition.port == 0 || condition.port == i64::from(port);
-    let namespace = condition.source_namespace.is_empty() || condition.source_namespace == scope.namespace;
+    let namespace =
+        condition.source_namespace.is_empty() || condition.source_namespace == scope.namespace;
     gateway && labels && port && namespace
 }
 

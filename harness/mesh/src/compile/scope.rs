@@ -49,7 +49,11 @@ impl<'a> Scope<'a> {
             namespace: &pod.meta.namespace,
             services: Vec::new(),
             by_host: HashMap::new(),
-            sidecar: if kind == ProxyKind::Sidecar { sidecar_of(objects, pod) } else { None },
+            sidecar: if kind == ProxyKind::Sidecar {
+                sidecar_of(objects, pod)
+            } else {
+                None
+            },
             log: LogPlan::of(objects, pod, kind),
         };
         scope.gather();
@@ -76,14 +80,18 @@ impl<'a> Scope<'a> {
             .collect();
         Some(move |s: &Service| {
             routed.contains(&s.host.as_str())
-                || egress.hosts.iter().any(|h| covers(h, &namespace, &s.namespace, &s.host))
+                || egress
+                    .hosts
+                    .iter()
+                    .any(|h| covers(h, &namespace, &s.namespace, &s.host))
         })
     }
 
     /// Adds a service; of two for one host the older stands, but Kubernetes' before others.
     fn add(&mut self, service: &'a Service) {
         let Some(index) = self.by_host.get(&service.host).copied() else {
-            self.by_host.insert(service.host.clone(), self.services.len());
+            self.by_host
+                .insert(service.host.clone(), self.services.len());
             self.services.push(Cow::Borrowed(service));
             return;
         };
@@ -101,29 +109,43 @@ impl<'a> Scope<'a> {
 
     /// The rule for connections to a service.
     pub(crate) fn outbound_rule(&self, service: &Service) -> Option<&'a MergedRule> {
-        let rules = self.objects.rules.find(self.namespace, &service.host, &service.namespace);
+        let rules = self
+            .objects
+            .rules
+            .find(self.namespace, &service.host, &service.namespace);
         let selected = rules.iter().find(|r| {
             r.meta.namespace == self.namespace
-                && r.selector().is_some_and(|s| api::selects(s, &self.pod.meta.labels))
+                && r.selector()
+                    .is_some_and(|s| api::selects(s, &self.pod.meta.labels))
         });
         selected.copied().or_else(|| without_selector(&rules))
     }
 
     /// The rule for connections that arrive for a service.
     pub(crate) fn inbound_rule(&self, service: &Service) -> Option<&'a MergedRule> {
-        without_selector(&self.objects.rules.find(self.namespace, &service.host, &service.namespace))
+        without_selector(&self.objects.rules.find(
+            self.namespace,
+            &service.host,
+            &service.namespace,
+        ))
     }
 
     /// Routes bound to a gateway (`namespace/name`, or `mesh`) that are visible here: private ones first.
     pub(crate) fn virtual_services(&self, gateway: &str) -> Vec<&'a Config<VirtualService>> {
         let bound = |v: &VirtualService| {
-            if v.gateways.is_empty() { gateway == "mesh" } else { v.gateways.iter().any(|g| g == gateway) }
+            if v.gateways.is_empty() {
+                gateway == "mesh"
+            } else {
+                v.gateways.iter().any(|g| g == gateway)
+            }
         };
         let mut found: Vec<(u8, &'a Config<VirtualService>)> = self
             .objects
             .virtual_services
             .iter()
-            .filter(|v| bound(&v.spec) && exported(&v.spec.export_to, &v.meta.namespace, self.namespace))
+            .filter(|v| {
+                bound(&v.spec) && exported(&v.spec.export_to, &v.meta.namespace, self.namespace)
+            })
             .filter(|v| gateway != "mesh" || self.sidecar_lists(v))
             .map(|v| (audience(v, self.namespace), v))
             .collect();
@@ -132,22 +154,34 @@ impl<'a> Scope<'a> {
     }
 
     fn sidecar_lists(&self, service: &Config<VirtualService>) -> bool {
-        let Some(egress) = self.sidecar.and_then(|s| s.egress.first()) else { return true };
+        let Some(egress) = self.sidecar.and_then(|s| s.egress.first()) else {
+            return true;
+        };
         let listed = |name: &String| {
-            egress.hosts.iter().any(|h| covers(h, self.namespace, &service.meta.namespace, name))
+            egress
+                .hosts
+                .iter()
+                .any(|h| covers(h, self.namespace, &service.meta.namespace, name))
         };
         service.spec.hosts.iter().any(listed)
     }
 
     /// Whether traffic to unknown destinations is let out.
     pub(crate) fn lets_unknown_out(&self) -> bool {
-        let own = self.sidecar.and_then(|s| s.outbound_traffic_policy).map(|p| p.mode);
+        let own = self
+            .sidecar
+            .and_then(|s| s.outbound_traffic_policy)
+            .map(|p| p.mode);
         own.unwrap_or(self.mesh.outbound_mode()) != OutboundMode::RegistryOnly
     }
 
     /// Where traffic to unknown destinations goes.
     pub(crate) fn unknown_cluster(&self) -> &'static str {
-        if self.lets_unknown_out() { "PassthroughCluster" } else { "BlackHoleCluster" }
+        if self.lets_unknown_out() {
+            "PassthroughCluster"
+        } else {
+            "BlackHoleCluster"
+        }
     }
 
     /// The services' ports that lead to this pod, the oldest service first.
@@ -161,7 +195,11 @@ impl<'a> Scope<'a> {
                     Target::Number(number) => *number,
                     Target::Name(name) => self.pod.named_port(name)?,
                 };
-                Some(OwnPort { service, port, target })
+                Some(OwnPort {
+                    service,
+                    port,
+                    target,
+                })
             })
             .collect()
     }
@@ -184,7 +222,9 @@ fn audience(service: &Config<VirtualService>, namespace: &str) -> u8 {
 fn destinations(service: &VirtualService) -> impl Iterator<Item = &str> {
     let tls = service.tls.iter().flat_map(|r| &r.route);
     let tcp = service.tcp.iter().flat_map(|r| &r.route);
-    tls.chain(tcp).filter_map(|r| r.destination.as_ref()).map(|d| d.host.as_str())
+    tls.chain(tcp)
+        .filter_map(|r| r.destination.as_ref())
+        .map(|d| d.host.as_str())
 }
 
 /// The `Sidecar` of a pod: by selector, of its namespace, of the root namespace.
@@ -193,7 +233,10 @@ fn sidecar_of<'a>(objects: &'a Objects, pod: &Pod) -> Option<&'a Sidecar> {
     let own = |c: &&Config<Sidecar>| c.meta.namespace == pod.meta.namespace;
     let all = &objects.sidecars;
     let selected = all.iter().filter(own).find(|c| {
-        c.spec.workload_selector.as_ref().is_some_and(|s| api::selects(&s.labels, &pod.meta.labels))
+        c.spec
+            .workload_selector
+            .as_ref()
+            .is_some_and(|s| api::selects(&s.labels, &pod.meta.labels))
     });
     let wide = |c: &&Config<Sidecar>| c.spec.workload_selector.is_none();
     selected
@@ -204,14 +247,18 @@ fn sidecar_of<'a>(objects: &'a Objects, pod: &Pod) -> Option<&'a Sidecar> {
 
 /// Whether `namespace/host` of a `Sidecar` in `own` covers a host of another namespace.
 fn covers(entry: &str, own: &str, namespace: &str, name: &str) -> bool {
-    let Some((wanted, pattern)) = entry.split_once('/') else { return false };
+    let Some((wanted, pattern)) = entry.split_once('/') else {
+        return false;
+    };
     let namespace_fits = match wanted {
         "*" => true,
         "." => namespace == own,
         "~" => false,
         other => namespace == other,
     };
-    namespace_fits && (host::subset_of(name, pattern) || (name.starts_with('*') && host::matches(name, pattern)))
+    namespace_fits
+        && (host::subset_of(name, pattern)
+            || (name.starts_with('*') && host::matches(name, pattern)))
 }
 
 /// Ports that the later declaration of the same host adds, within one namespace.
@@ -219,14 +266,23 @@ fn merge(existing: &mut Cow<'_, Service>, other: &Service) {
     if existing.namespace != other.namespace || existing.resolution != other.resolution {
         return;
     }
-    let fresh: Vec<&Port> =
-        other.ports.iter().filter(|p| !existing.ports.iter().any(|e| e.number == p.number)).collect();
+    let fresh: Vec<&Port> = other
+        .ports
+        .iter()
+        .filter(|p| !existing.ports.iter().any(|e| e.number == p.number))
+        .collect();
     if fresh.is_empty() {
         return;
     }
     let merged = existing.to_mut();
     for port in fresh {
         merged.ports.push(port.clone());
-        merged.endpoints.extend(other.endpoints.iter().filter(|e| e.service_port == port.number).cloned());
+        merged.endpoints.extend(
+            other
+                .endpoints
+                .iter()
+                .filter(|e| e.service_port == port.number)
+                .cloned(),
+        );
     }
 }

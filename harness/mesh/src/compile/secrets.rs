@@ -14,20 +14,29 @@ use super::{
 use crate::SecretValue;
 
 /// All SDS names in listeners and clusters, with what is served.
-pub(crate) fn asked_for(scope: &Scope<'_>, config: &ProxyConfig) -> BTreeMap<String, Option<SecretValue>> {
+pub(crate) fn asked_for(
+    scope: &Scope<'_>,
+    config: &ProxyConfig,
+) -> BTreeMap<String, Option<SecretValue>> {
     let mut names = Vec::new();
     for value in config.listeners.iter().chain(&config.clusters) {
         collect(value, &mut names);
     }
     names.sort();
     names.dedup();
-    names.into_iter().map(|name| (name.to_owned(), serve(scope, name))).collect()
+    names
+        .into_iter()
+        .map(|name| (name.to_owned(), serve(scope, name)))
+        .collect()
 }
 
 fn collect<'a>(value: &'a Value, names: &mut Vec<&'a str>) {
     match value {
         Value::Object(fields) => {
-            if let (Some(name), true) = (fields.get("name").and_then(Value::as_str), fields.contains_key("sds_config")) {
+            if let (Some(name), true) = (
+                fields.get("name").and_then(Value::as_str),
+                fields.contains_key("sds_config"),
+            ) {
                 names.push(name);
             }
             for field in fields.values() {
@@ -45,7 +54,9 @@ fn collect<'a>(value: &'a Value, names: &mut Vec<&'a str>) {
 
 fn serve(scope: &Scope<'_>, name: &str) -> Option<SecretValue> {
     match name {
-        WORKLOAD => Some(SecretValue::Workload { spiffe_id: scope.pod.spiffe_id(scope.mesh.trust_domain()) }),
+        WORKLOAD => Some(SecretValue::Workload {
+            spiffe_id: scope.pod.spiffe_id(scope.mesh.trust_domain()),
+        }),
         ROOT => Some(SecretValue::Root),
         _ => credential(scope, name.strip_prefix(CREDENTIAL)?),
     }
@@ -58,7 +69,9 @@ fn credential(scope: &Scope<'_>, name: &str) -> Option<SecretValue> {
         Some(_) => return None,
         None => name,
     };
-    let Some(bare) = name.strip_suffix(CA_SUFFIX) else { return key_pair(secret(scope, name)?) };
+    let Some(bare) = name.strip_suffix(CA_SUFFIX) else {
+        return key_pair(secret(scope, name)?);
+    };
     // A Secret of the whole name comes first, and hides the authorities of the other.
     authorities(secret(scope, name).or_else(|| secret(scope, bare))?)
 }
@@ -75,13 +88,23 @@ fn bytes(data: &Value, key: &str) -> Option<Vec<u8>> {
 }
 
 fn key_pair(data: &Value) -> Option<SecretValue> {
-    [("cert", "key"), ("tls.crt", "tls.key")].into_iter().find_map(|(certificate, key)| {
-        Some(SecretValue::KeyPair { certificate_chain: bytes(data, certificate)?, private_key: bytes(data, key)? })
-    })
+    [("cert", "key"), ("tls.crt", "tls.key")]
+        .into_iter()
+        .find_map(|(certificate, key)| {
+            Some(SecretValue::KeyPair {
+                certificate_chain: bytes(data, certificate)?,
+                private_key: bytes(data, key)?,
+            })
+        })
 }
 
 fn authorities(data: &Value) -> Option<SecretValue> {
-    [("cacert", "crl"), ("ca.crt", "ca.crl")].into_iter().find_map(|(authorities, list)| {
-        Some(SecretValue::Authorities { trusted_ca: bytes(data, authorities)?, crl: bytes(data, list) })
-    })
+    [("cacert", "crl"), ("ca.crt", "ca.crl")]
+        .into_iter()
+        .find_map(|(authorities, list)| {
+            Some(SecretValue::Authorities {
+                trusted_ca: bytes(data, authorities)?,
+                crl: bytes(data, list),
+            })
+        })
 }

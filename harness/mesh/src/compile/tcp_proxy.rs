@@ -33,10 +33,17 @@ pub(crate) fn to_cluster(
 }
 
 /// A `tcp_proxy` to the destinations of a route. `None` where the route leads nowhere.
-pub(crate) fn to_route(routes: &[RouteDestination], port: u32, meta: &Meta, scope: &Scope<'_>) -> Option<Value> {
+pub(crate) fn to_route(
+    routes: &[RouteDestination],
+    port: u32,
+    meta: &Meta,
+    scope: &Scope<'_>,
+) -> Option<Value> {
     let first = routes.first()?.destination.as_ref()?;
     let service = scope.service(&first.host);
-    let rule = service.and_then(|s| scope.outbound_rule(s)).map(|r| &r.spec);
+    let rule = service
+        .and_then(|s| scope.outbound_rule(s))
+        .map(|r| &r.spec);
     if let [_] = routes {
         let cluster = routes::destination_cluster(first, service, port);
         return Some(to_cluster(&cluster, rule, scope, Direction::Out));
@@ -46,12 +53,16 @@ pub(crate) fn to_route(routes: &[RouteDestination], port: u32, meta: &Meta, scop
         .filter(|r| r.weight > 0)
         .filter_map(|r| {
             let destination = r.destination.as_ref()?;
-            let name = routes::destination_cluster(destination, scope.service(&destination.host), port);
+            let name =
+                routes::destination_cluster(destination, scope.service(&destination.host), port);
             Some(json!({"name": name, "weight": r.weight}))
         })
         .collect();
     let mut config = Map::new();
-    config.insert("stat_prefix".into(), format!("{}.{}", meta.name, meta.namespace).into());
+    config.insert(
+        "stat_prefix".into(),
+        format!("{}.{}", meta.name, meta.namespace).into(),
+    );
     config.insert("weighted_clusters".into(), json!({"clusters": clusters}));
     timeouts(rule, &mut config);
     scope.log.of_connections(Direction::Out, &mut config);
@@ -60,11 +71,19 @@ pub(crate) fn to_route(routes: &[RouteDestination], port: u32, meta: &Meta, scop
 
 /// Timeouts of connections come from the whole destination's policy alone, never from a port's.
 fn timeouts(rule: Option<&DestinationRule>, config: &mut Map<String, Value>) {
-    let pool = rule.and_then(|r| r.traffic_policy.as_ref()).and_then(|p| p.settings.connection_pool.as_ref());
-    let Some(tcp) = pool.and_then(|p| p.tcp.as_ref()) else { return };
-    for (field, said) in
-        [("idle_timeout", &tcp.idle_timeout), ("max_downstream_connection_duration", &tcp.max_connection_duration)]
-    {
+    let pool = rule
+        .and_then(|r| r.traffic_policy.as_ref())
+        .and_then(|p| p.settings.connection_pool.as_ref());
+    let Some(tcp) = pool.and_then(|p| p.tcp.as_ref()) else {
+        return;
+    };
+    for (field, said) in [
+        ("idle_timeout", &tcp.idle_timeout),
+        (
+            "max_downstream_connection_duration",
+            &tcp.max_connection_duration,
+        ),
+    ] {
         if let Some(value) = said.as_deref().and_then(duration::envoy) {
             config.insert(field.into(), value.into());
         }

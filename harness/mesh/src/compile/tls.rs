@@ -4,11 +4,11 @@ use serde_json::{Map, Value, json};
 
 use super::{envoy::extension, scope::Scope};
 use crate::{
+    admission,
     api::{
         destination_rule::{ClientTls, ClientTlsMode},
         gateway::{ServerTls, ServerTlsMode},
     },
-    admission,
 };
 
 /// What Istio's own clients offer, the first for its peer metadata; a stock Envoy ignores its meaning,
@@ -41,7 +41,11 @@ fn mesh_secret(name: &str) -> Value {
 
 /// A credential of the user's: waited for as long as Envoy does by default, 15 s.
 fn credential_secret(name: &str) -> Value {
-    let name = if name.starts_with(CREDENTIAL) { name.to_owned() } else { format!("{CREDENTIAL}{name}") };
+    let name = if name.starts_with(CREDENTIAL) {
+        name.to_owned()
+    } else {
+        format!("{CREDENTIAL}{name}")
+    };
     json!({"name": name, "sds_config": {"ads": {}, "resource_api_version": "V3"}})
 }
 
@@ -79,11 +83,22 @@ pub(crate) struct Upstream<'a> {
 }
 
 /// Sets the transport of a cluster: a rule's TLS, mesh TLS where the endpoint speaks it, or none.
-pub(crate) fn set_upstream(cluster: &mut Map<String, Value>, scope: &Scope<'_>, upstream: &Upstream<'_>) {
+pub(crate) fn set_upstream(
+    cluster: &mut Map<String, Value>,
+    scope: &Scope<'_>,
+    upstream: &Upstream<'_>,
+) {
     let context = match upstream.said {
         Some(tls) if tls.mode == ClientTlsMode::IstioMutual => {
-            let sni = if tls.sni.is_empty() { &upstream.own_sni } else { &tls.sni };
-            let names = tls.subject_alt_names.as_deref().unwrap_or(upstream.identities);
+            let sni = if tls.sni.is_empty() {
+                &upstream.own_sni
+            } else {
+                &tls.sni
+            };
+            let names = tls
+                .subject_alt_names
+                .as_deref()
+                .unwrap_or(upstream.identities);
             Some(mesh_client(sni, names, upstream.is_http2))
         }
         Some(tls) => origination(tls, scope, upstream),
@@ -96,11 +111,19 @@ pub(crate) fn set_upstream(cluster: &mut Map<String, Value>, scope: &Scope<'_>, 
 }
 
 fn client_socket(context: Value) -> Value {
-    extension("envoy.transport_sockets.tls", "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext", context)
+    extension(
+        "envoy.transport_sockets.tls",
+        "envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
+        context,
+    )
 }
 
 fn set_auto(cluster: &mut Map<String, Value>, upstream: &Upstream<'_>) {
-    let socket = client_socket(mesh_client(&upstream.own_sni, upstream.identities, upstream.is_http2));
+    let socket = client_socket(mesh_client(
+        &upstream.own_sni,
+        upstream.identities,
+        upstream.is_http2,
+    ));
     if upstream.is_original_dst {
         cluster.insert("transport_socket".into(), socket);
         return;
@@ -150,7 +173,11 @@ fn origination(tls: &ClientTls, scope: &Scope<'_>, upstream: &Upstream<'_>) -> O
         common.insert("alpn_protocols".into(), json!(["h2"]));
     }
     let own: &[String] = tls.subject_alt_names.as_deref().unwrap_or_default();
-    let names = if upstream.is_external && own.is_empty() { upstream.identities } else { own };
+    let names = if upstream.is_external && own.is_empty() {
+        upstream.identities
+    } else {
+        own
+    };
     if has_credential {
         if tls.mode == ClientTlsMode::Mutual {
             let secret = credential_secret(&tls.credential_name);
@@ -161,7 +188,10 @@ fn origination(tls: &ClientTls, scope: &Scope<'_>, upstream: &Upstream<'_>) -> O
         common.insert("combined_validation_context".into(), context);
     } else {
         // Without a credential the authorities are the system's, which istiod asks for by this name.
-        let context = validation(names_context(exactly(names)), mesh_secret("file-root:system"));
+        let context = validation(
+            names_context(exactly(names)),
+            mesh_secret("file-root:system"),
+        );
         common.insert("combined_validation_context".into(), context);
     }
     let mut context = Map::new();
@@ -173,7 +203,11 @@ fn origination(tls: &ClientTls, scope: &Scope<'_>, upstream: &Upstream<'_>) -> O
 }
 
 fn server_socket(context: Value) -> Value {
-    extension("envoy.transport_sockets.tls", "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext", context)
+    extension(
+        "envoy.transport_sockets.tls",
+        "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+        context,
+    )
 }
 
 /// Mesh TLS as a sidecar's server side: any identity of the trust domain and its aliases.
@@ -184,7 +218,10 @@ pub(crate) fn mesh_server(scope: &Scope<'_>) -> Value {
             domains.push(alias);
         }
     }
-    let names = domains.iter().map(|d| json!({"prefix": format!("spiffe://{d}/")})).collect();
+    let names = domains
+        .iter()
+        .map(|d| json!({"prefix": format!("spiffe://{d}/")}))
+        .collect();
     server_socket(json!({
         "common_tls_context": {
             "tls_params": {
@@ -206,8 +243,14 @@ pub(crate) fn gateway_server(tls: &ServerTls) -> Value {
     let mut common = Map::new();
     if tls.mode == ServerTlsMode::IstioMutual {
         common.insert("alpn_protocols".into(), json!(SERVER_ALPN));
-        common.insert("tls_certificate_sds_secret_configs".into(), json!([mesh_secret(WORKLOAD)]));
-        let context = validation(names_context(exactly(&tls.subject_alt_names)), mesh_secret(ROOT));
+        common.insert(
+            "tls_certificate_sds_secret_configs".into(),
+            json!([mesh_secret(WORKLOAD)]),
+        );
+        let context = validation(
+            names_context(exactly(&tls.subject_alt_names)),
+            mesh_secret(ROOT),
+        );
         common.insert("combined_validation_context".into(), context);
     } else {
         common.insert("alpn_protocols".into(), json!(HTTP_ALPN));
@@ -237,7 +280,10 @@ fn credential_server(tls: &ServerTls, common: &mut Map<String, Value>) {
         }
     }
     let authorities = credential_secret(&format!("{}{CA_SUFFIX}", tls.credential_name));
-    common.insert("combined_validation_context".into(), validation(context, authorities));
+    common.insert(
+        "combined_validation_context".into(),
+        validation(context, authorities),
+    );
 }
 
 fn server_params(tls: &ServerTls, common: &mut Map<String, Value>) {

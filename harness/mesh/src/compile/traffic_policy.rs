@@ -8,12 +8,16 @@ use crate::{
 /// Settings of the whole destination for a port: what is said for the port replaces all that is said
 /// for the destination, also where it says nothing.
 pub(crate) fn for_port(rule: Option<&MergedRule>, port: u32) -> Settings {
-    rule.and_then(|r| r.spec.traffic_policy.as_ref()).map(|p| port_level(p, port).0).unwrap_or_default()
+    rule.and_then(|r| r.spec.traffic_policy.as_ref())
+        .map(|p| port_level(p, port).0)
+        .unwrap_or_default()
 }
 
 /// The same for a subset, over what holds for the destination.
 pub(crate) fn for_subset(over: &Settings, subset: Option<&TrafficPolicy>, port: u32) -> Settings {
-    let Some(policy) = subset else { return over.clone() };
+    let Some(policy) = subset else {
+        return over.clone();
+    };
     let (own, is_for_port) = port_level(policy, port);
     if is_for_port {
         return own;
@@ -21,13 +25,18 @@ pub(crate) fn for_subset(over: &Settings, subset: Option<&TrafficPolicy>, port: 
     Settings {
         load_balancer: own.load_balancer.or_else(|| over.load_balancer.clone()),
         connection_pool: own.connection_pool.or_else(|| over.connection_pool.clone()),
-        outlier_detection: own.outlier_detection.or_else(|| over.outlier_detection.clone()),
+        outlier_detection: own
+            .outlier_detection
+            .or_else(|| over.outlier_detection.clone()),
         tls: own.tls.or_else(|| over.tls.clone()),
     }
 }
 
 fn port_level(policy: &TrafficPolicy, port: u32) -> (Settings, bool) {
-    let said = policy.port_level_settings.iter().find(|p| is_port(p.port.as_ref(), port));
+    let said = policy
+        .port_level_settings
+        .iter()
+        .find(|p| is_port(p.port.as_ref(), port));
     match said {
         Some(own) => (own.settings.clone(), true),
         None => (policy.settings.clone(), false),

@@ -14,7 +14,11 @@ use crate::{
 };
 
 /// The pods that a service selects, for each of its ports.
-pub(crate) fn of_pods(service: &Service, pods: &BTreeMap<ProxyId, Pod>, mesh: &MeshConfig) -> Vec<Endpoint> {
+pub(crate) fn of_pods(
+    service: &Service,
+    pods: &BTreeMap<ProxyId, Pod>,
+    mesh: &MeshConfig,
+) -> Vec<Endpoint> {
     let mut found = Vec::new();
     for pod in pods.values().filter(|p| service.selects(p)) {
         if pod.address.is_empty() || !(pod.ready || service.unready_too) {
@@ -57,11 +61,17 @@ pub(crate) fn of_entry(
         return of_pods(service, pods, mesh);
     }
     let listed = entry.endpoints.as_deref().unwrap_or_default();
-    let by_name = matches!(service.resolution, Resolution::Dns | Resolution::DnsRoundRobin);
+    let by_name = matches!(
+        service.resolution,
+        Resolution::Dns | Resolution::DnsRoundRobin
+    );
     if listed.is_empty() && by_name {
         return own_host(service);
     }
-    listed.iter().flat_map(|e| listed_endpoint(service, e, mesh)).collect()
+    listed
+        .iter()
+        .flat_map(|e| listed_endpoint(service, e, mesh))
+        .collect()
 }
 
 fn own_host(service: &Service) -> Vec<Endpoint> {
@@ -80,7 +90,10 @@ fn own_host(service: &Service) -> Vec<Endpoint> {
 
 fn listed_endpoint(service: &Service, entry: &WorkloadEntry, mesh: &MeshConfig) -> Vec<Endpoint> {
     let account = Some(entry.service_account.as_str()).filter(|a| !a.is_empty());
-    let label = entry.labels.get("security.istio.io/tlsMode").map(String::as_str);
+    let label = entry
+        .labels
+        .get("security.istio.io/tlsMode")
+        .map(String::as_str);
     service
         .ports
         .iter()
@@ -95,8 +108,17 @@ fn listed_endpoint(service: &Service, entry: &WorkloadEntry, mesh: &MeshConfig) 
             namespace: service.namespace.clone(),
             labels: entry.labels.clone(),
             speaks_mesh_tls: label.map_or(account.is_some(), |l| l == "istio"),
-            weight: u32::try_from(entry.weight).ok().filter(|w| *w > 0).unwrap_or(1),
-            spiffe_id: account.map(|a| format!("spiffe://{}/ns/{}/sa/{a}", mesh.trust_domain(), service.namespace)),
+            weight: u32::try_from(entry.weight)
+                .ok()
+                .filter(|w| *w > 0)
+                .unwrap_or(1),
+            spiffe_id: account.map(|a| {
+                format!(
+                    "spiffe://{}/ns/{}/sa/{a}",
+                    mesh.trust_domain(),
+                    service.namespace
+                )
+            }),
         })
         .collect()
 }

@@ -5,11 +5,7 @@ pub(crate) mod pod;
 pub(crate) mod rules;
 pub(crate) mod service;
 
-use std::{
-    collections::BTreeMap,
-    fmt,
-    sync::Arc,
-};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use serde::de::DeserializeOwned;
 use serde_json::Value;
@@ -18,9 +14,9 @@ use crate::{
     MeshConfig,
     admission::{self, admit},
     api::{
-        Labels, authorization_policy::AuthorizationPolicy, destination_rule::DestinationRule, gateway::Gateway,
-        peer_authentication::PeerAuthentication, service_entry::ServiceEntry, sidecar::Sidecar,
-        telemetry::Telemetry, virtual_service::VirtualService,
+        Labels, authorization_policy::AuthorizationPolicy, destination_rule::DestinationRule,
+        gateway::Gateway, peer_authentication::PeerAuthentication, service_entry::ServiceEntry,
+        sidecar::Sidecar, telemetry::Telemetry, virtual_service::VirtualService,
     },
 };
 use pod::Pod;
@@ -129,7 +125,11 @@ impl Objects {
     /// Pods that run a proxy, in order of namespace and name. Those without an address yet are among
     /// them: a proxy can be configured before its pod is known to others.
     pub fn proxies(&self) -> Vec<ProxyId> {
-        self.pods.iter().filter(|(_, p)| p.proxy.is_some()).map(|(id, _)| id.clone()).collect()
+        self.pods
+            .iter()
+            .filter(|(_, p)| p.proxy.is_some())
+            .map(|(id, _)| id.clone())
+            .collect()
     }
 }
 
@@ -158,7 +158,8 @@ impl Sorted {
             (None, "Service") => self.kube_services.push(Arc::clone(object)),
             (None, "Secret") => {
                 let meta = Meta::of(object);
-                self.secrets.insert((meta.namespace, meta.name), Arc::clone(object));
+                self.secrets
+                    .insert((meta.namespace, meta.name), Arc::clone(object));
             }
             (Some((group, _)), kind) if admission::is_istio_group(group) => {
                 if admit(object, mesh).error.is_none() {
@@ -171,7 +172,10 @@ impl Sorted {
 
     fn pod(&mut self, object: &Value) {
         let pod = Pod::of(object);
-        let id = ProxyId { namespace: pod.meta.namespace.clone(), name: pod.meta.name.clone() };
+        let id = ProxyId {
+            namespace: pod.meta.namespace.clone(),
+            name: pod.meta.name.clone(),
+        };
         self.pods.insert(id, pod);
     }
 
@@ -200,7 +204,12 @@ impl Sorted {
         for config in &mut self.virtual_services {
             service::resolve_names(config);
         }
-        let services = service::all(&self.kube_services, &self.service_entries, &self.pods, &mesh);
+        let services = service::all(
+            &self.kube_services,
+            &self.service_entries,
+            &self.pods,
+            &mesh,
+        );
         Objects {
             rules: RuleIndex::of(self.destination_rules, mesh.root_namespace()),
             mesh,
@@ -224,7 +233,10 @@ fn push<T: DeserializeOwned + Default>(list: &mut Vec<Config<T>>, object: &Value
         Some(spec) => serde_json::from_value(admission::walk::without_nulls(spec)).ok(),
     };
     if let Some(spec) = spec {
-        list.push(Config { meta: Meta::of(object), spec });
+        list.push(Config {
+            meta: Meta::of(object),
+            spec,
+        });
     }
 }
 

@@ -34,10 +34,16 @@ impl Pod {
     pub(crate) fn of(object: &Value) -> Self {
         let meta = Meta::of(object);
         let (spec, status) = (&object["spec"], &object["status"]);
-        let speaks_mesh_tls = meta.labels.get(TLS_MODE_LABEL).is_some_and(|m| m == "istio");
+        let speaks_mesh_tls = meta
+            .labels
+            .get(TLS_MODE_LABEL)
+            .is_some_and(|m| m == "istio");
         Self {
             address: status["podIP"].as_str().unwrap_or_default().to_owned(),
-            service_account: spec["serviceAccountName"].as_str().unwrap_or("default").to_owned(),
+            service_account: spec["serviceAccountName"]
+                .as_str()
+                .unwrap_or("default")
+                .to_owned(),
             proxy: proxy_kind(spec),
             ready: is_ready(object),
             speaks_mesh_tls,
@@ -48,24 +54,36 @@ impl Pod {
 
     /// The pod's identity in a trust domain.
     pub(crate) fn spiffe_id(&self, trust_domain: &str) -> String {
-        format!("spiffe://{trust_domain}/ns/{}/sa/{}", self.meta.namespace, self.service_account)
+        format!(
+            "spiffe://{trust_domain}/ns/{}/sa/{}",
+            self.meta.namespace, self.service_account
+        )
     }
 
     /// The number of a container port by name.
     pub(crate) fn named_port(&self, name: &str) -> Option<u32> {
-        self.named_ports.iter().find(|(n, _)| n == name).map(|(_, number)| *number)
+        self.named_ports
+            .iter()
+            .find(|(n, _)| n == name)
+            .map(|(_, number)| *number)
     }
 }
 
 fn containers(spec: &Value) -> impl Iterator<Item = &Value> {
-    ["initContainers", "containers"].into_iter().flat_map(|list| spec[list].as_array().into_iter().flatten())
+    ["initContainers", "containers"]
+        .into_iter()
+        .flat_map(|list| spec[list].as_array().into_iter().flatten())
 }
 
 fn proxy_kind(spec: &Value) -> Option<ProxyKind> {
     let proxy = containers(spec).find(|c| c["name"] == "istio-proxy")?;
     let args = proxy["args"].as_array();
     let router = args.is_some_and(|a| a.iter().any(|v| v == "router"));
-    Some(if router { ProxyKind::Router } else { ProxyKind::Sidecar })
+    Some(if router {
+        ProxyKind::Router
+    } else {
+        ProxyKind::Sidecar
+    })
 }
 
 /// Not on its way out, and ready as far as its conditions say anything.
@@ -73,7 +91,11 @@ fn is_ready(object: &Value) -> bool {
     let status = &object["status"];
     let over = matches!(status["phase"].as_str(), Some("Succeeded" | "Failed"));
     let leaving = !object["metadata"]["deletionTimestamp"].is_null();
-    let condition = status["conditions"].as_array().into_iter().flatten().find(|c| c["type"] == "Ready");
+    let condition = status["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|c| c["type"] == "Ready");
     !over && !leaving && condition.is_none_or(|c| c["status"] == "True")
 }
 

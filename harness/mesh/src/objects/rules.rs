@@ -19,7 +19,10 @@ pub(crate) struct MergedRule {
 
 impl MergedRule {
     pub(crate) fn selector(&self) -> Option<&Labels> {
-        self.spec.workload_selector.as_ref().map(|s| &s.match_labels)
+        self.spec
+            .workload_selector
+            .as_ref()
+            .map(|s| &s.match_labels)
     }
 }
 
@@ -39,8 +42,15 @@ impl RuleIndex {
     pub(crate) fn of(mut rules: Vec<Config<DestinationRule>>, root_namespace: &str) -> Self {
         // Rules with a selector come first, so that they are not merged into wide ones.
         let key = |c: &Config<DestinationRule>| c.spec.workload_selector.is_none();
-        rules.sort_by(|a, b| key(a).cmp(&key(b)).then_with(|| a.meta.order().cmp(&b.meta.order())));
-        let mut index = Self { root_namespace: root_namespace.to_owned(), ..Self::default() };
+        rules.sort_by(|a, b| {
+            key(a)
+                .cmp(&key(b))
+                .then_with(|| a.meta.order().cmp(&b.meta.order()))
+        });
+        let mut index = Self {
+            root_namespace: root_namespace.to_owned(),
+            ..Self::default()
+        };
         for rule in rules {
             index.add(rule);
         }
@@ -57,22 +67,37 @@ impl RuleIndex {
         };
         let has = |e: &str| export_to.contains(e);
         if export_to.is_empty() || has("*") || has(".") || has(&namespace) {
-            merge(self.local.entry(namespace.clone()).or_default(), &rule, &export_to);
+            merge(
+                self.local.entry(namespace.clone()).or_default(),
+                &rule,
+                &export_to,
+            );
         }
         let private = export_to.len() == 1 && (has(".") || has(&namespace));
         if !private {
-            merge(self.exported.entry(namespace).or_default(), &rule, &export_to);
+            merge(
+                self.exported.entry(namespace).or_default(),
+                &rule,
+                &export_to,
+            );
         } else if namespace == self.root_namespace {
             merge(&mut self.root_local, &rule, &export_to);
         }
     }
 
     /// The rules for a service as a proxy of `client` sees them.
-    pub(crate) fn find(&self, client: &str, service_host: &str, service_namespace: &str) -> Vec<&MergedRule> {
+    pub(crate) fn find(
+        &self,
+        client: &str,
+        service_host: &str,
+        service_namespace: &str,
+    ) -> Vec<&MergedRule> {
         let own = if client == self.root_namespace {
             most_specific(&self.root_local, service_host)
         } else {
-            self.local.get(client).and_then(|rules| most_specific(rules, service_host))
+            self.local
+                .get(client)
+                .and_then(|rules| most_specific(rules, service_host))
         };
         if let Some(rules) = own {
             return rules.iter().collect();
@@ -87,7 +112,10 @@ impl RuleIndex {
     }
 
     fn exported_from(&self, owner: &str, service_host: &str, client: &str) -> Vec<&MergedRule> {
-        let rules = self.exported.get(owner).and_then(|rules| most_specific(rules, service_host));
+        let rules = self
+            .exported
+            .get(owner)
+            .and_then(|rules| most_specific(rules, service_host));
         let seen = |r: &&MergedRule| {
             r.export_to.is_empty() || r.export_to.contains("*") || r.export_to.contains(client)
         };
@@ -119,7 +147,11 @@ fn merge(rules: &mut ByHost, rule: &Config<DestinationRule>, export_to: &BTreeSe
             separate = true;
             continue;
         }
-        let selector = rule.spec.workload_selector.as_ref().map(|s| &s.match_labels);
+        let selector = rule
+            .spec
+            .workload_selector
+            .as_ref()
+            .map(|s| &s.match_labels);
         match (existing.selector(), selector) {
             (Some(a), Some(b)) if a != b => {
                 separate = true;
@@ -131,7 +163,11 @@ fn merge(rules: &mut ByHost, rule: &Config<DestinationRule>, export_to: &BTreeSe
         absorb(&mut existing.spec, &rule.spec);
     }
     if separate {
-        list.push(MergedRule { meta: rule.meta.clone(), spec: rule.spec.clone(), export_to: export_to.clone() });
+        list.push(MergedRule {
+            meta: rule.meta.clone(),
+            spec: rule.spec.clone(),
+            export_to: export_to.clone(),
+        });
     }
 }
 

@@ -100,14 +100,23 @@ impl Service {
     }
 
     /// The endpoints of a port, of a subset's labels.
-    pub(crate) fn endpoints_of(&self, port: u32, labels: &Labels) -> impl Iterator<Item = &Endpoint> {
-        self.endpoints.iter().filter(move |e| e.service_port == port && crate::api::selects(labels, &e.labels))
+    pub(crate) fn endpoints_of(
+        &self,
+        port: u32,
+        labels: &Labels,
+    ) -> impl Iterator<Item = &Endpoint> {
+        self.endpoints
+            .iter()
+            .filter(move |e| e.service_port == port && crate::api::selects(labels, &e.labels))
     }
 
     /// Whether the service is that of a pod.
     pub(crate) fn selects(&self, pod: &Pod) -> bool {
         self.namespace == pod.meta.namespace
-            && self.selector.as_ref().is_some_and(|s| !s.is_empty() && crate::api::selects(s, &pod.meta.labels))
+            && self
+                .selector
+                .as_ref()
+                .is_some_and(|s| !s.is_empty() && crate::api::selects(s, &pod.meta.labels))
     }
 
     /// The identities that may stand behind the service, sorted.
@@ -118,7 +127,11 @@ impl Service {
         let aliases: Vec<String> = all
             .iter()
             .filter_map(|id| id.strip_prefix(&own))
-            .flat_map(|rest| mesh.trust_domain_aliases().iter().map(move |a| format!("spiffe://{a}/{rest}")))
+            .flat_map(|rest| {
+                mesh.trust_domain_aliases()
+                    .iter()
+                    .map(move |a| format!("spiffe://{a}/{rest}"))
+            })
             .collect();
         all.extend(aliases);
         all.sort();
@@ -161,7 +174,9 @@ pub(crate) fn of_kubernetes(object: &Value) -> Option<Service> {
     let meta = Meta::of(object);
     let spec = &object["spec"];
     let cluster_ip = spec["clusterIP"].as_str().unwrap_or_default();
-    let external_name = spec["externalName"].as_str().filter(|_| spec["type"] == "ExternalName");
+    let external_name = spec["externalName"]
+        .as_str()
+        .filter(|_| spec["type"] == "ExternalName");
     let resolution = match (external_name, cluster_ip) {
         (Some(_), _) => Resolution::Alias,
         (None, "None") => Resolution::Passthrough,
@@ -170,12 +185,23 @@ pub(crate) fn of_kubernetes(object: &Value) -> Option<Service> {
     let export_to = meta.annotations.get("networking.istio.io/exportTo");
     Some(Service {
         host: format!("{}.{}.svc.cluster.local", meta.name, meta.namespace),
-        address: if cluster_ip.parse::<IpAddr>().is_ok() { cluster_ip.into() } else { UNSPECIFIED.into() },
-        ports: spec["ports"].as_array().into_iter().flatten().filter_map(port_of_kubernetes).collect(),
+        address: if cluster_ip.parse::<IpAddr>().is_ok() {
+            cluster_ip.into()
+        } else {
+            UNSPECIFIED.into()
+        },
+        ports: spec["ports"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(port_of_kubernetes)
+            .collect(),
         resolution,
         registry: Registry::Kubernetes,
         mesh_external: external_name.is_some(),
-        export_to: export_to.map(|e| e.split(',').map(|n| n.trim().to_owned()).collect()).unwrap_or_default(),
+        export_to: export_to
+            .map(|e| e.split(',').map(|n| n.trim().to_owned()).collect())
+            .unwrap_or_default(),
         selector: Some(string_map(&spec["selector"])).filter(|s| !s.is_empty()),
         subject_alt_names: Vec::new(),
         external_name: external_name.map(str::to_owned),
@@ -193,7 +219,10 @@ fn port_of_kubernetes(port: &Value) -> Option<Port> {
     let transport = port["protocol"].as_str().unwrap_or("TCP");
     let target = match &port["targetPort"] {
         Value::String(name) => Target::Name(name.clone()),
-        value => value.as_u64().and_then(|n| u32::try_from(n).ok()).map_or(Target::Number(number), Target::Number),
+        value => value
+            .as_u64()
+            .and_then(|n| u32::try_from(n).ok())
+            .map_or(Target::Number(number), Target::Number),
     };
     Some(Port {
         protocol: Protocol::of_service_port(number, name, transport, port["appProtocol"].as_str()),
@@ -204,7 +233,11 @@ fn port_of_kubernetes(port: &Value) -> Option<Port> {
 }
 
 /// The services of a `ServiceEntry`: one for each pair of host and address.
-fn of_entry(entry: &Config<ServiceEntry>, pods: &BTreeMap<ProxyId, Pod>, mesh: &MeshConfig) -> Vec<Service> {
+fn of_entry(
+    entry: &Config<ServiceEntry>,
+    pods: &BTreeMap<ProxyId, Pod>,
+    mesh: &MeshConfig,
+) -> Vec<Service> {
     let addresses = virtual_addresses(&entry.spec.addresses);
     let mut services = Vec::new();
     for host in &entry.spec.hosts {
@@ -220,7 +253,11 @@ fn of_entry(entry: &Config<ServiceEntry>, pods: &BTreeMap<ProxyId, Pod>, mesh: &
                 resolution: resolution_of(entry.spec.resolution),
                 mesh_external: entry.spec.location == Location::MeshExternal,
                 export_to: entry.spec.export_to.clone(),
-                selector: entry.spec.workload_selector.as_ref().map(|s| s.labels.clone()),
+                selector: entry
+                    .spec
+                    .workload_selector
+                    .as_ref()
+                    .map(|s| s.labels.clone()),
                 subject_alt_names: entry.spec.subject_alt_names.clone(),
                 external_name: None,
                 unready_too: false,
@@ -239,7 +276,9 @@ fn virtual_addresses(addresses: &[String]) -> Vec<String> {
     }
     // A block of one address is that address.
     let single = |a: &String| {
-        let bare = a.strip_suffix("/32").or_else(|| a.strip_suffix("/128").filter(|p| p.contains(':')));
+        let bare = a
+            .strip_suffix("/32")
+            .or_else(|| a.strip_suffix("/128").filter(|p| p.contains(':')));
         bare.unwrap_or(a).to_owned()
     };
     addresses.iter().map(single).collect()
@@ -247,7 +286,10 @@ fn virtual_addresses(addresses: &[String]) -> Vec<String> {
 
 fn port_of_entry(port: &crate::api::service_entry::ServicePort) -> Port {
     let number = u32::try_from(port.number).unwrap_or_default();
-    let target = u32::try_from(port.target_port).ok().filter(|t| *t > 0).unwrap_or(number);
+    let target = u32::try_from(port.target_port)
+        .ok()
+        .filter(|t| *t > 0)
+        .unwrap_or(number);
     Port {
         name: port.name.clone(),
         number,

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use crate::{
-    compile::{access_log::Direction, envoy, routes, scope::Scope, tcp_proxy},
     api::virtual_service::{Match, RouteDestination, VirtualService},
+    compile::{access_log::Direction, envoy, routes, scope::Scope, tcp_proxy},
     host,
     objects::{
         Config,
@@ -26,11 +26,21 @@ pub(crate) struct Chain {
 
 impl Chain {
     pub(crate) fn http() -> Self {
-        Self { server_names: Vec::new(), destinations: Vec::new(), is_http: true, filters: Vec::new() }
+        Self {
+            server_names: Vec::new(),
+            destinations: Vec::new(),
+            is_http: true,
+            filters: Vec::new(),
+        }
     }
 
     fn new(server_names: Vec<String>, destinations: Vec<String>, filter: Value) -> Self {
-        Self { server_names, destinations, is_http: false, filters: vec![filter] }
+        Self {
+            server_names,
+            destinations,
+            is_http: false,
+            filters: vec![filter],
+        }
     }
 
     pub(crate) fn matches_all(&self) -> bool {
@@ -40,9 +50,22 @@ impl Chain {
 
     /// Whether both would take the same connections.
     pub(crate) fn conflicts_with(&self, other: &Self) -> bool {
-        let names = |c: &Self| c.server_names.iter().filter(|n| *n != "*").cloned().collect::<BTreeSet<_>>();
-        let blocks = |c: &Self| c.destinations.iter().map(|d| masked(d)).collect::<BTreeSet<_>>();
-        self.is_http == other.is_http && names(self) == names(other) && blocks(self) == blocks(other)
+        let names = |c: &Self| {
+            c.server_names
+                .iter()
+                .filter(|n| *n != "*")
+                .cloned()
+                .collect::<BTreeSet<_>>()
+        };
+        let blocks = |c: &Self| {
+            c.destinations
+                .iter()
+                .map(|d| masked(d))
+                .collect::<BTreeSet<_>>()
+        };
+        self.is_http == other.is_http
+            && names(self) == names(other)
+            && blocks(self) == blocks(other)
     }
 
     pub(crate) fn to_envoy(&self) -> Value {
@@ -74,7 +97,10 @@ fn masked(block: &str) -> String {
     match (address.parse::<std::net::Ipv4Addr>(), bits.parse::<u32>()) {
         (Ok(address), Ok(bits)) if bits <= 32 => {
             let mask = u32::MAX.checked_shl(32 - bits).unwrap_or(0);
-            format!("{}/{bits}", std::net::Ipv4Addr::from(u32::from(address) & mask))
+            format!(
+                "{}/{bits}",
+                std::net::Ipv4Addr::from(u32::from(address) & mask)
+            )
         }
         _ => block.to_owned(),
     }
@@ -94,16 +120,29 @@ pub(crate) fn tcp(
         .filter(|v| v.spec.hosts.iter().any(|h| host::matches(h, &service.host)))
         .collect();
     let cidrs: Vec<String> = cidr.into_iter().collect();
-    if port.protocol.is_tls() { tls(service, port, bind, cidrs, &routed, scope) } else { plain(service, port, &cidrs, &routed, scope) }
+    if port.protocol.is_tls() {
+        tls(service, port, bind, cidrs, &routed, scope)
+    } else {
+        plain(service, port, &cidrs, &routed, scope)
+    }
 }
 
-fn route(routes: &[RouteDestination], port: &Port, config: &Config<VirtualService>, scope: &Scope<'_>) -> Option<Value> {
+fn route(
+    routes: &[RouteDestination],
+    port: &Port,
+    config: &Config<VirtualService>,
+    scope: &Scope<'_>,
+) -> Option<Value> {
     tcp_proxy::to_route(routes, port.number, &config.meta, scope)
 }
 
 /// Straight to the service.
 fn straight(service: &Service, port: &Port, scope: &Scope<'_>) -> Value {
-    let number = if service.ports.len() == 1 { service.ports[0].number } else { port.number };
+    let number = if service.ports.len() == 1 {
+        service.ports[0].number
+    } else {
+        port.number
+    };
     let cluster = routes::outbound_cluster("", &service.host, number);
     let rule = scope.outbound_rule(service).map(|r| &r.spec);
     tcp_proxy::to_cluster(&cluster, rule, scope, Direction::Out)
@@ -121,18 +160,29 @@ fn tls(
     let mut handled: Vec<(&[String], &[String])> = Vec::new();
     for config in routed {
         for said in &config.spec.tls {
-            for condition in said.r#match.iter().filter(|m| routes::matches_sidecar(m, scope, port.number)) {
+            for condition in said
+                .r#match
+                .iter()
+                .filter(|m| routes::matches_sidecar(m, scope, port.number))
+            {
                 if !condition.destination_subnets.is_empty() {
                     cidrs.clone_from(&condition.destination_subnets);
                 }
                 // A later rule for the same names and addresses is never reached.
-                let key = (condition.sni_hosts.as_slice(), condition.destination_subnets.as_slice());
+                let key = (
+                    condition.sni_hosts.as_slice(),
+                    condition.destination_subnets.as_slice(),
+                );
                 if handled.contains(&key) {
                     continue;
                 }
                 handled.push(key);
                 if let Some(filter) = route(&said.route, port, config, scope) {
-                    chains.push(Chain::new(condition.sni_hosts.clone(), cidrs.clone(), filter));
+                    chains.push(Chain::new(
+                        condition.sni_hosts.clone(),
+                        cidrs.clone(),
+                        filter,
+                    ));
                 }
             }
         }
@@ -142,8 +192,13 @@ fn tls(
     }
     // Where the address does not tell the service, the name must.
     let has_block = service.address.contains('/');
-    let by_name = !cidrs.is_empty() || has_block || (service.address == UNSPECIFIED && bind == UNSPECIFIED);
-    let names = if by_name { vec![service.host.clone()] } else { Vec::new() };
+    let by_name =
+        !cidrs.is_empty() || has_block || (service.address == UNSPECIFIED && bind == UNSPECIFIED);
+    let names = if by_name {
+        vec![service.host.clone()]
+    } else {
+        Vec::new()
+    };
     vec![Chain::new(names, cidrs, straight(service, port, scope))]
 }
 
@@ -158,17 +213,25 @@ fn plain(
     let mut is_covered = false;
     for config in routed {
         for said in &config.spec.tcp {
-            let Some(filter) = route(&said.route, port, config, scope) else { continue };
-            let holding: Vec<&Match> =
-                said.r#match.iter().filter(|m| routes::matches_sidecar(m, scope, port.number)).collect();
+            let Some(filter) = route(&said.route, port, config, scope) else {
+                continue;
+            };
+            let holding: Vec<&Match> = said
+                .r#match
+                .iter()
+                .filter(|m| routes::matches_sidecar(m, scope, port.number))
+                .collect();
             // A condition on nothing but what is known beforehand takes every connection.
-            let takes_all = said.r#match.is_empty() || holding.iter().any(|m| m.destination_subnets.is_empty());
+            let takes_all =
+                said.r#match.is_empty() || holding.iter().any(|m| m.destination_subnets.is_empty());
             if takes_all {
                 chains.push(Chain::new(Vec::new(), cidrs.to_vec(), filter));
                 return chains;
             }
-            let mut subnets: Vec<String> =
-                holding.iter().flat_map(|m| m.destination_subnets.iter().cloned()).collect();
+            let mut subnets: Vec<String> = holding
+                .iter()
+                .flat_map(|m| m.destination_subnets.iter().cloned())
+                .collect();
             if subnets.is_empty() {
                 continue;
             }
@@ -180,7 +243,11 @@ fn plain(
         }
     }
     if !is_covered {
-        chains.push(Chain::new(Vec::new(), cidrs.to_vec(), straight(service, port, scope)));
+        chains.push(Chain::new(
+            Vec::new(),
+            cidrs.to_vec(),
+            straight(service, port, scope),
+        ));
     }
     chains
 }
