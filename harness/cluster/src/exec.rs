@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{AttachParams, AttachedProcess};
-use tokio::io::{AsyncRead, AsyncReadExt, AsyncWriteExt};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
 
 use crate::access::{ClusterAccess, PodRef};
@@ -99,6 +99,61 @@ impl ClusterAccess {
     /// Runs a command to its end.
     pub async fn run(&self, command: &Command) -> Result<Output> {
         self.exec(command).await?.finish().await
+    }
+}
+
+/// Lines that a command prints while it runs. The command ends when this is dropped.
+pub struct Lines {
+    reader: tokio::io::Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>,
+    _process: AttachedProcess,
+    doing: String,
+    cluster: String,
+}
+
+impl Lines {
+    /// The next line of standard output; `None` when the command closed it.
+    ///
+    /// # Errors
+    /// The stream breaks.
+    pub async fn next(&mut self) -> Result<Option<String>> {
+        self.reader
+            .next_line()
+            .await
+            .map_err(|error| Error::Stream {
+                cluster: self.cluster.clone(),
+                doing: self.doing.clone(),
+                why: error.to_string(),
+            })
+    }
+}
+
+impl ClusterAccess {
+    /// Starts a command that prints lines until it is dropped.
+    pub async fn exec_lines(&self, command: &Command) -> Result<Lines> {
+        let Running {
+            mut process,
+            doing,
+            cluster,
+            ..
+        } = self.exec(command).await?;
+        let Some(stdout) = process.stdout() else {
+            return Err(Error::Stream {
+                cluster,
+                doing,
+                why: "its standard output was already taken".to_owned(),
+            });
+        };
+        // What it says on standard error must be read, else it would stand still once that is full.
+        if let Some(mut stderr) = process.stderr() {
+            tokio::spawn(async move { tokio::io::copy(&mut stderr, &mut tokio::io::sink()).await });
+        }
+        let stdout: Box<dyn AsyncRead + Send + Unpin> = Box::new(stdout);
+        Ok(Lines {
+            reader: BufReader::new(stdout).lines(),
+            _process: process,
+            doing,
+            cluster,
+        })
     }
 }
 

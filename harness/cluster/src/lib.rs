@@ -27,12 +27,14 @@ pub use activation::Activation;
 pub use apply::{Applied, FIELD_MANAGER};
 pub use container_state::Trouble;
 pub use error::{Error, Result};
-pub use exec::{Command, Output, Running};
+pub use exec::{Command, Lines, Output, Running};
 pub use logs::{LogFollower, LogLine, LogWait, Mark};
 pub use manifest::{Manifest, Origin};
 pub use owned::RUN_LABEL;
 pub use pods::{ClientPod, EnvSource};
 pub use port_forward::Forward;
 
+/// Bytes as Secrets have them, base64 in JSON.
+pub use k8s_openapi::ByteString;
 /// The client that all verbs go through, re-exported so that providers build against one version.
 pub use kube;

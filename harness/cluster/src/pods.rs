@@ -200,6 +200,36 @@ impl ClusterAccess {
         }
     }
 
+    /// As [`Self::wait_deployment`], for a Deployment that is still to be created: waits for that too.
+    pub async fn wait_deployment_pods(&self, namespace: &str, name: &str) -> Result<Vec<PodRef>> {
+        let what = format!("Deployment {namespace}/{name} to exist");
+        self.watch_until(
+            self.namespaced::<Deployment>(namespace),
+            name,
+            &what,
+            self.facts.ready_within,
+            |found| Ok(found.map(|_| ())),
+            |_| "there is no such Deployment".to_owned(),
+        )
+        .await?;
+        self.wait_deployment(namespace, name).await
+    }
+
+    /// Name of the first container of a pod that is not the mesh's proxy.
+    pub async fn first_container(&self, pod: &PodRef) -> Result<String> {
+        let found = self.get_pod(pod).await?;
+        let mut containers = found.spec.iter().flat_map(|spec| &spec.containers);
+        containers
+            .find(|container| container.name != "istio-proxy")
+            .map(|container| container.name.clone())
+            .ok_or_else(|| {
+                self.failed(
+                    format!("read Pod {pod}"),
+                    "it has no container beside the proxy",
+                )
+            })
+    }
+
     /// Waits until at least one pod that matches `selector` is ready, and returns all that are.
     pub async fn wait_ready_pods(&self, namespace: &str, selector: &str) -> Result<Vec<PodRef>> {
         let what = format!("a ready pod with label {selector} in namespace {namespace}");

@@ -276,6 +276,9 @@ pub struct Evidence {
     /// The client program's end.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client: Option<ClientEvidence>,
+    /// A second client that only waits for the server's greeting, beside one that speaks first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waiting_client: Option<ClientEvidence>,
     /// What the service's name resolved to in the client's pod.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub resolution: Option<Resolution>,
@@ -313,7 +316,8 @@ pub struct ClientEvidence {
     /// Why the harness stopped it before it ended by itself.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stopped: Option<String>,
-    /// For a client that speaks first: number of bytes it received before the end.
+    /// For a client that speaks first: number of bytes it received before the end. `stdout` then has
+    /// the first of them in hexadecimal.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub received_bytes: Option<u64>,
 }
@@ -422,7 +426,7 @@ pub struct Check {
 }
 
 /// What was observed.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Observed {
     /// How the session ended.
     pub outcome: Outcome,

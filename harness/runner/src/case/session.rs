@@ -1,0 +1,62 @@
+//! A MySQL client's session, whether it is to succeed or to be refused.
+
+use std::time::Duration;
+
+use meshproof_evidence::Opening;
+use meshproof_record::Hold;
+use meshproof_sql::{ClientEnd, client_end};
+
+use super::{LINES_WITHIN, Running, exec};
+use crate::judge::source;
+
+pub(super) async fn collect(running: &mut Running<'_>) {
+    if running.case.expect.resolves.is_some() {
+        running.resolve().await;
+    }
+    let logs = &running.stage.environment.logs;
+    let marks = logs.mark(&running.case.from);
+    let argv = exec::mysql(running);
+    let output = exec::run(
+        running,
+        argv.clone(),
+        exec::sql(running),
+        std::future::pending(),
+    )
+    .await;
+    let mut connected = false;
+    match output {
+        Ok(output) => {
+            connected = client_end(output.exit, &output.stderr_text()) == ClientEnd::Connected;
+            running.evidence.client = Some(exec::evidence(argv, &output));
+        }
+        Err(why) => running.missing(source::CLIENT, why),
+    }
+    if connected && needs_path(running) {
+        logs.wait_complete(&marks, logs.flush() + LINES_WITHIN)
+            .await;
+    } else if !connected {
+        refused(running, &marks).await;
+    }
+    logs.collect(&marks, &mut running.evidence);
+}
+
+/// Whether anything is to be read from the access logs.
+fn needs_path(running: &Running<'_>) -> bool {
+    !running.case.expect.path.is_empty() || !running.case.expect.legs.is_empty()
+}
+
+/// Lines that name the cause come at once or not at all: the window is the detector's.
+async fn refused(running: &mut Running<'_>, marks: &crate::proxy_log::Marks) {
+    let logs = &running.stage.environment.logs;
+    let window = running.window();
+    let started = std::time::Instant::now();
+    running.holding("access-log lines that name the cause", window);
+    if !logs.wait_cause(marks, Opening::ServerFirst, window).await {
+        let held: Duration = started.elapsed();
+        let what = "access-log lines that name the cause".to_owned();
+        running.evidence.holds.push(Hold {
+            what,
+            ms: held.as_secs_f64() * 1000.0,
+        });
+    }
+}

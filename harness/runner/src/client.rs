@@ -1,0 +1,115 @@
+//! The programs that run in client pods, and reading back what they print.
+
+use meshproof_scenario::Target;
+use meshproof_sql::{BatchCommand, Dialect};
+
+/// First statement of every session. It stands before the case's own so that it needs no knowledge
+/// of how those end, and on their first line so that line numbers in errors stay right.
+const CIPHER_QUERY: &str = "SHOW SESSION STATUS LIKE 'Ssl_cipher'; ";
+const CIPHER: &str = "Ssl_cipher\t";
+
+/// The MySQL client's command line; SQL comes by standard input, the password by environment.
+pub(crate) fn mysql(
+    dialect: Dialect,
+    target: &Target,
+    user: &str,
+    connect_timeout: Option<u32>,
+) -> Vec<String> {
+    BatchCommand {
+        program: "mysql".to_owned(),
+        dialect,
+        host: target.host.clone(),
+        port: target.port,
+        user: user.to_owned(),
+        database: None,
+        connect_timeout,
+        sql: None,
+    }
+    .arguments()
+}
+
+/// What the MySQL client reads on standard input.
+pub(crate) fn input(sql: &str) -> Vec<u8> {
+    format!("{CIPHER_QUERY}{}\n", sql.trim_end()).into_bytes()
+}
+
+/// Takes the answer to the first statement off the client's output: the session's own TLS cipher
+/// (empty when it has none), and the rest.
+pub(crate) fn split_cipher(stdout: &str) -> (Option<&str>, &str) {
+    let Some(after) = stdout.strip_prefix(CIPHER) else {
+        return (None, stdout);
+    };
+    let (cipher, rest) = after.split_once('\n').unwrap_or((after, ""));
+    (Some(cipher.trim_end_matches('\r')), rest)
+}
+
+/// Resolves a name as programs in the pod do.
+pub(crate) fn resolve(name: &str) -> Vec<String> {
+    ["getent", "ahostsv4", name].map(str::to_owned).to_vec()
+}
+
+/// Addresses in the output of [`resolve`], each once, in order.
+pub(crate) fn addresses(stdout: &str) -> Vec<String> {
+    let mut found: Vec<String> = Vec::new();
+    for address in stdout
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+    {
+        if !found.iter().any(|known| known == address) {
+            found.push(address.to_owned());
+        }
+    }
+    found
+}
+
+/// A client that speaks first, in plaintext, with what every image of the MySQL client has: bash and
+/// coreutils. It prints what it got back, in hexadecimal, when the other side closes or 64 bytes came: a
+/// MySQL greeting is longer.
+///
+/// The bytes are a line of text: no TLS record begins so, and no MySQL packet of that length.
+pub(crate) fn speak_first(target: &Target) -> Vec<String> {
+    const SCRIPT: &str = r#"exec 3<>"/dev/tcp/$0/$1" || exit 9; printf 'SELECT 1;\r\n' >&3; head -c 64 <&3 | od -An -v -tx1"#;
+    vec![
+        "bash".to_owned(),
+        "-c".to_owned(),
+        SCRIPT.to_owned(),
+        target.host.clone(),
+        target.port.to_string(),
+    ]
+}
+
+/// Number of bytes in the output of [`speak_first`], 64 at most.
+pub(crate) fn count_bytes(hex: &str) -> u64 {
+    hex.split_whitespace().count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn takes_the_cipher_off_and_leaves_the_rows() {
+        assert_eq!(
+            split_cipher("Ssl_cipher\t\n1\tCrypto Hi\n"),
+            (Some(""), "1\tCrypto Hi\n")
+        );
+        assert_eq!(
+            split_cipher("Ssl_cipher\tTLS_AES_256_GCM_SHA384\n"),
+            (Some("TLS_AES_256_GCM_SHA384"), "")
+        );
+        assert_eq!(split_cipher("1\tCrypto Hi\n"), (None, "1\tCrypto Hi\n"));
+    }
+
+    #[test]
+    fn lists_each_address_once() {
+        let printed = "203.0.113.10    STREAM h\n203.0.113.10    DGRAM\n203.0.113.11    STREAM\n";
+        assert_eq!(addresses(printed), ["203.0.113.10", "203.0.113.11"]);
+    }
+
+    #[test]
+    fn the_target_is_no_part_of_the_script() {
+        let command = speak_first(&"a.example:13306".parse().unwrap());
+        assert_eq!(&command[3..], ["a.example", "13306"]);
+        assert!(!command[2].contains("a.example"));
+    }
+}

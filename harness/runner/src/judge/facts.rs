@@ -1,0 +1,114 @@
+//! What the raw evidence of a case says, read once: the client's end and rows, the hops' lines.
+
+use meshproof_evidence::{HopLine, HopLogs, Opening, Reader};
+use meshproof_record::{CaseRecord, ClientEvidence, Hop, LogEvidence};
+use meshproof_sql::{ClientEnd, client_end, parse_batch};
+
+use crate::client::split_cipher;
+use crate::proxy_log::is_program_line;
+
+/// The evidence of one case, read.
+pub(super) struct Facts<'a> {
+    pub(super) case: &'a CaseRecord,
+    /// How the client ended, unless it speaks first: that one is no MySQL client.
+    pub(super) end: Option<ClientEnd>,
+    /// Lines by hop; hops whose lines cannot be read are not in it.
+    pub(super) logs: HopLogs,
+    /// Why lines of a hop cannot be read.
+    pub(super) unreadable: Vec<(Hop, String)>,
+}
+
+impl<'a> Facts<'a> {
+    pub(super) fn of(case: &'a CaseRecord) -> Self {
+        let end = case
+            .evidence
+            .client
+            .as_ref()
+            .filter(|_| case.speaks != PLAINTEXT)
+            .map(end_of);
+        let mut facts = Self {
+            case,
+            end,
+            logs: HopLogs::new(),
+            unreadable: Vec::new(),
+        };
+        for (hop, log) in &case.evidence.logs {
+            match read(log) {
+                Ok(lines) => {
+                    facts.logs.insert(*hop, lines);
+                }
+                Err(why) => facts.unreadable.push((*hop, why)),
+            }
+        }
+        facts
+    }
+
+    pub(super) fn opening(&self) -> Opening {
+        if self.case.speaks == PLAINTEXT {
+            Opening::Plaintext
+        } else {
+            Opening::ServerFirst
+        }
+    }
+
+    pub(super) fn speaks_first(&self) -> bool {
+        self.case.speaks == PLAINTEXT
+    }
+
+    /// Why evidence of `source` is not there.
+    pub(super) fn why_missing(&self, source: &str) -> String {
+        let missing = self
+            .case
+            .evidence
+            .missing
+            .iter()
+            .find(|missing| missing.source == source);
+        missing.map_or_else(
+            || format!("there is no evidence of {source}"),
+            |missing| format!("no evidence of {source}: {}", missing.why),
+        )
+    }
+
+    pub(super) fn is_missing(&self, source: &str) -> bool {
+        self.case
+            .evidence
+            .missing
+            .iter()
+            .any(|missing| missing.source == source)
+    }
+
+    /// Value of `Ssl_cipher` in the client's session, and the rows of the case's own statements.
+    pub(super) fn output(&self) -> Option<Result<(Option<String>, Vec<Vec<String>>), String>> {
+        let client = self.case.evidence.client.as_ref()?;
+        let (cipher, rest) = split_cipher(&client.stdout);
+        let rows = parse_batch(rest)
+            .map_err(|error| error.to_string())
+            .map(|rows| {
+                rows.into_iter()
+                    .map(|row| {
+                        row.into_iter()
+                            .map(|value| value.unwrap_or_else(|| "NULL".to_owned()))
+                            .collect()
+                    })
+                    .collect()
+            });
+        Some(rows.map(|rows| (cipher.map(str::to_owned), rows)))
+    }
+}
+
+/// How a client that speaks first stands in the record.
+pub(super) const PLAINTEXT: &str = "plaintext";
+
+pub(super) fn end_of(client: &ClientEvidence) -> ClientEnd {
+    client_end(client.exit, &client.stderr)
+}
+
+/// Lines of a proxy's access log, without those that its programs print about themselves. Any other
+/// line that does not have the format is an error: it may be the one that tells.
+fn read(log: &LogEvidence) -> Result<Vec<HopLine>, String> {
+    let reader = Reader::new(&log.format).map_err(|error| error.to_string())?;
+    let lines = log.lines.iter().filter(|line| !is_program_line(line));
+    lines
+        .map(|line| reader.read(line).map_err(|error| error.to_string()))
+        .collect()
+}

@@ -1,0 +1,122 @@
+//! From expectation and evidence to a verdict. Pure: the same record gives the same verdict.
+//!
+//! Rules that hold for every case:
+//! - something that must be refused and got through is a failure, whatever else is known;
+//! - a negative case whose control did not pass is otherwise inconclusive: a broken path refuses too;
+//! - evidence that is missing makes the check that needs it inconclusive, and the verdict with it;
+//! - a check that fails makes the case fail, even beside others that are inconclusive.
+
+mod checks;
+pub(crate) mod counters;
+mod database;
+mod facts;
+mod negative;
+mod observed;
+mod path;
+mod positive;
+
+use meshproof_record::{CaseRecord, Observed, Outcome, RunRecord, ScenarioRecord, Status, Verdict};
+
+use checks::Checks;
+use facts::Facts;
+
+/// Names of evidence sources in [`meshproof_record::Missing`], so that who collects and who judges
+/// speak of the same thing.
+pub mod source {
+    /// The client program.
+    pub const CLIENT: &str = "client";
+    /// The client that only waits.
+    pub const WAITING_CLIENT: &str = "waiting client";
+    /// The name's resolution.
+    pub const RESOLUTION: &str = "resolution";
+    /// The routers' counters.
+    pub const NETWORK: &str = "network";
+    /// The database's counters.
+    pub const DATABASE: &str = "database";
+    /// The query on the server's side.
+    pub const ROWS: &str = "rows";
+
+    /// The access log of a hop, for example `log ingress`.
+    pub fn log(hop: meshproof_record::Hop) -> String {
+        format!("log {}", crate::words::hop(hop))
+    }
+}
+
+/// Judges a case by its expectation and evidence. `case.verdict` is not looked at; `control` is what
+/// became of the case's control, run before it in the same environment.
+pub fn judge(case: &CaseRecord, control: Option<Status>) -> Verdict {
+    let facts = Facts::of(case);
+    let mut checks = Checks::default();
+    let seen = observed::observe(&facts);
+    if case.expectation.outcome == Outcome::Connected {
+        positive::check(&facts, &mut checks);
+    } else {
+        negative::check(&facts, control, &seen, &mut checks);
+    }
+    let status = checks.status();
+    let summary = match status {
+        Status::Pass => passed(case, &facts),
+        _ => checks.reason(),
+    };
+    Verdict {
+        status,
+        summary,
+        checks: checks.into_list(),
+        observed: seen.known().map(|observed| observed.0),
+    }
+}
+
+fn passed(case: &CaseRecord, facts: &Facts<'_>) -> String {
+    match case.expectation.outcome {
+        Outcome::Connected => positive::proven(facts),
+        _ => negative::proven(facts),
+    }
+}
+
+/// A verdict for a case that was not run.
+pub fn not_run(status: Status, why: impl Into<String>) -> Verdict {
+    Verdict {
+        status,
+        summary: why.into(),
+        checks: Vec::new(),
+        observed: None::<Observed>,
+    }
+}
+
+/// The same run with every verdict recomputed from its evidence. Skipped cases stay skipped; cases
+/// that were never run (no evidence at all) keep their verdict.
+#[must_use]
+pub fn rejudge(run: &RunRecord) -> RunRecord {
+    let mut run = run.clone();
+    for scenario in &mut run.scenarios {
+        rejudge_scenario(scenario);
+    }
+    run
+}
+
+fn rejudge_scenario(scenario: &mut ScenarioRecord) {
+    let ran = |case: &CaseRecord| {
+        case.verdict.status != Status::Skipped
+            && case.evidence != meshproof_record::Evidence::default()
+    };
+    let mut fresh: Vec<Option<Verdict>> = vec![None; scenario.cases.len()];
+    // Controls are positive cases without a control of their own: two passes settle everything.
+    for with_control in [false, true] {
+        for (index, case) in scenario.cases.iter().enumerate() {
+            if case.control.is_some() != with_control || !ran(case) {
+                continue;
+            }
+            let control = case.control.as_ref().and_then(|name| {
+                let at = scenario
+                    .cases
+                    .iter()
+                    .position(|other| other.name == *name)?;
+                fresh[at].as_ref().map(|verdict| verdict.status)
+            });
+            fresh[index] = Some(judge(case, control));
+        }
+    }
+    for (case, verdict) in scenario.cases.iter_mut().zip(fresh) {
+        case.verdict = verdict.unwrap_or_else(|| case.verdict.clone());
+    }
+}

@@ -1,0 +1,174 @@
+//! What a case that must be refused has to show.
+
+use meshproof_record::{Cause, ClientEvidence, Hop, Outcome, Status};
+use meshproof_sql::ClientEnd;
+
+use super::checks::Checks;
+use super::facts::{Facts, end_of};
+use super::observed::Seen;
+use super::{database, positive, source};
+use crate::words;
+
+pub(super) fn check(facts: &Facts<'_>, control: Option<Status>, seen: &Seen, checks: &mut Checks) {
+    check_control(facts, control, checks);
+    positive::resolution(facts, checks);
+    nothing_came_back(facts, checks);
+    right_reason(facts, seen, checks);
+    if let Some(expected) = &facts.case.expectation.database {
+        database::check(facts, expected, checks);
+    }
+}
+
+/// What a pass has proven, for readers.
+pub(super) fn proven(facts: &Facts<'_>) -> String {
+    let seen = super::observed::observe(facts);
+    let who = seen.known().map_or_else(String::new, |(observed, how)| {
+        format!("{}: {how}", words::observed(observed))
+    });
+    match &facts.case.evidence.network {
+        Some(_) => who,
+        None => format!("{who}; nothing got through"),
+    }
+}
+
+fn check_control(facts: &Facts<'_>, control: Option<Status>, checks: &mut Checks) {
+    let name = facts.case.control.as_deref().unwrap_or("(none named)");
+    let what = format!("control {name}");
+    match control {
+        Some(Status::Pass) => checks.pass(what, "passed before, in the same environment"),
+        Some(status) => checks.without_control(
+            what,
+            format!(
+                "did not pass but is {}: a broken path refuses too",
+                words::status(status)
+            ),
+        ),
+        None => checks.without_control(what, "was not run: without it a refusal proves nothing"),
+    }
+}
+
+/// Neither a greeting nor a row may reach a client, except where the database itself refuses.
+fn nothing_came_back(facts: &Facts<'_>, checks: &mut Checks) {
+    let Some(client) = &facts.case.evidence.client else {
+        return checks.unknown("nothing came back", facts.why_missing(source::CLIENT));
+    };
+    if facts.speaks_first() {
+        bytes_back(facts, client, checks);
+        match &facts.case.evidence.waiting_client {
+            Some(waiting) => greeting(facts, waiting, "waiting client gets no greeting", checks),
+            None => checks.unknown(
+                "waiting client gets no greeting",
+                facts.why_missing(source::WAITING_CLIENT),
+            ),
+        }
+    } else {
+        greeting(facts, client, "client gets no greeting", checks);
+    }
+}
+
+fn bytes_back(facts: &Facts<'_>, client: &ClientEvidence, checks: &mut Checks) {
+    const WHAT: &str = "client that speaks first gets nothing";
+    match client.received_bytes {
+        None => checks.unknown(WHAT, facts.why_missing(source::CLIENT)),
+        Some(0) => checks.pass(WHAT, "0 bytes came back"),
+        Some(count) if is_mysql(&client.stdout) => {
+            checks.breach(WHAT, format!("{count} bytes came back, they are MySQL's"))
+        }
+        Some(count) => checks.pass(
+            WHAT,
+            format!(
+                "{count} bytes came back, no MySQL greeting: {}",
+                client.stdout.trim()
+            ),
+        ),
+    }
+}
+
+/// Whether bytes in hexadecimal begin like the first packet of a MySQL server: three bytes of
+/// length, sequence number 0, then protocol version 10 or an error (MySQL's protocol, packet and
+/// `HandshakeV10`).
+fn is_mysql(hex: &str) -> bool {
+    let bytes: Vec<u8> = hex
+        .split_whitespace()
+        .take(5)
+        .filter_map(|byte| u8::from_str_radix(byte, 16).ok())
+        .collect();
+    matches!(bytes.as_slice(), [_, _, _, 0, 0x0a | 0xff])
+}
+
+fn greeting(facts: &Facts<'_>, client: &ClientEvidence, what: &str, checks: &mut Checks) {
+    let end = end_of(client);
+    let after_greeting = matches!(facts.case.expectation.hop, Some(Hop::Mysqld))
+        || matches!(facts.case.expectation.cause, Some(Cause::PolicyDenied));
+    let words = end.error().map_or("", |error| error.message.as_str());
+    match (&end, end.greeted()) {
+        (ClientEnd::Connected | ClientEnd::StatementFailed(_) | ClientEnd::LostInSession(_), _) => {
+            checks.breach(what, format!("it had a session with the database {words}"));
+        }
+        (_, Some(true)) if after_greeting => checks.pass(
+            what,
+            format!("the greeting may reach it here; then: {words}"),
+        ),
+        (_, Some(true)) => {
+            checks.breach(what, format!("the database's greeting reached it: {words}"))
+        }
+        (_, Some(false)) => checks.pass(what, words),
+        (ClientEnd::Stopped, None) if client.stdout.is_empty() && client.stderr.is_empty() => {
+            checks.pass(
+                what,
+                client
+                    .stopped
+                    .clone()
+                    .unwrap_or_else(|| "it was stopped in silence".to_owned()),
+            );
+        }
+        (ClientEnd::Unreadable { exit, last_line }, None) => {
+            checks.unknown(
+                what,
+                format!(
+                    "it ended with exit code {exit} and no error of a known client: {last_line}"
+                ),
+            );
+        }
+        (_, None) => checks.unknown(
+            what,
+            format!("its words leave that open: {words}{}", client.stderr.trim()),
+        ),
+    }
+}
+
+/// Refused by whom it must be, for the reason it must be.
+fn right_reason(facts: &Facts<'_>, seen: &Seen, checks: &mut Checks) {
+    let expected = &facts.case.expectation;
+    let title = match (expected.hop, expected.cause) {
+        (Some(hop), Some(cause)) => format!(
+            "{} at {} for {}",
+            words::outcome(expected.outcome),
+            words::hop(hop),
+            words::cause(cause)
+        ),
+        (Some(hop), None) => format!(
+            "{} at {}",
+            words::outcome(expected.outcome),
+            words::hop(hop)
+        ),
+        (None, _) => words::outcome(expected.outcome),
+    };
+    match seen {
+        Seen::Unclear(why) => checks.unknown(title, why.as_str()),
+        Seen::Known(found, how) if found.outcome == Outcome::Connected => {
+            checks.breach(title, how.as_str())
+        }
+        Seen::Known(found, how) => {
+            let right = found.outcome == expected.outcome
+                && expected.hop.is_none_or(|hop| hop == found.hop)
+                && expected.cause.is_none_or(|cause| cause == found.cause);
+            let detail = if right {
+                how.clone()
+            } else {
+                format!("found {}: {how}", words::observed(*found))
+            };
+            checks.expect(right, title, detail);
+        }
+    }
+}

@@ -1,0 +1,41 @@
+//! The two clusters, and the scenario's word for each.
+
+use meshproof_cluster::{ClusterAccess, Side};
+
+/// The two clusters of a run.
+#[derive(Clone, Debug)]
+pub struct Clusters {
+    /// Where the SQL comes from.
+    pub client: ClusterAccess,
+    /// Where the database is.
+    pub server: ClusterAccess,
+}
+
+impl Clusters {
+    /// The cluster of a side.
+    pub fn get(&self, side: Side) -> &ClusterAccess {
+        match side {
+            Side::Client => &self.client,
+            Side::Server => &self.server,
+        }
+    }
+
+    /// Both, the client's first.
+    pub fn both(&self) -> [&ClusterAccess; 2] {
+        [&self.client, &self.server]
+    }
+}
+
+pub(crate) fn to_scenario(side: Side) -> meshproof_scenario::Side {
+    match side {
+        Side::Client => meshproof_scenario::Side::Client,
+        Side::Server => meshproof_scenario::Side::Server,
+    }
+}
+
+pub(crate) fn from_scenario(side: meshproof_scenario::Side) -> Side {
+    match side {
+        meshproof_scenario::Side::Client => Side::Client,
+        meshproof_scenario::Side::Server => Side::Server,
+    }
+}
