@@ -1,7 +1,6 @@
 //! What can go wrong with the node.
 
 use std::io;
-use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -22,7 +21,9 @@ pub enum NodeError {
     #[error("starting the node from /proc/self/exe: {0}")]
     Spawn(#[source] io::Error),
     /// The child was started from a program whose `main` does not call [`crate::entry`] first.
-    #[error("the node did not answer: {0}; `main` must call `meshproof_pocket_node::entry()` before anything else")]
+    #[error(
+        "the node did not answer: {0}; `main` must call `meshproof_pocket_node::entry()` before anything else"
+    )]
     NoAnswer(String),
     /// A program could not be executed in a container.
     #[error("starting {program:?}: {}", io::Error::from_raw_os_error(*.errno))]
@@ -80,7 +81,9 @@ impl NodeError {
     /// The error number, where the kernel gave one.
     pub fn errno(&self) -> Option<i32> {
         match self {
-            Self::NamespacesRefused { errno, .. } | Self::Exec { errno, .. } | Self::Failed { errno, .. } => Some(*errno),
+            Self::NamespacesRefused { errno, .. }
+            | Self::Exec { errno, .. }
+            | Self::Failed { errno, .. } => Some(*errno),
             Self::Spawn(source) | Self::Io { source, .. } => source.raw_os_error(),
             _ => None,
         }
@@ -122,12 +125,10 @@ impl From<Failure> for NodeError {
 
 impl Failure {
     pub(crate) fn step(step: impl Into<String>, errno: i32) -> Self {
-        Self::Step { step: step.into(), errno }
-    }
-
-    /// For a path that could not be used.
-    pub(crate) fn path(doing: &str, path: &std::path::Path, errno: i32) -> Self {
-        Self::step(format!("{doing} {}", PathBuf::from(path).display()), errno)
+        Self::Step {
+            step: step.into(),
+            errno,
+        }
     }
 }
 

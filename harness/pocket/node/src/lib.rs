@@ -23,8 +23,8 @@ pub use error::NodeError;
 pub use node::Node;
 pub use process::{Pipes, Process, Started};
 pub use spec::{
-    Cidr, ContainerSpec, ExecSpec, Exit, File, LinkEnd, LinkSpec, Mount, MountSource, NodeOptions, NotACidr, ProcessId,
-    Program, RouterSpec, SandboxSpec, SocketSpec, Stdio,
+    Cidr, ContainerSpec, ExecSpec, Exit, File, LinkEnd, LinkSpec, Mount, MountSource, NodeOptions,
+    NotACidr, ProcessId, Program, RouterSpec, SandboxSpec, SocketSpec, Stdio,
 };
 pub use terminal::{Resizer, Size, Terminal};
 

@@ -21,9 +21,10 @@ use crate::ARG0;
 use crate::error::{Failure, NodeError};
 use crate::process::{Process, Started};
 use crate::spec::{
-    ContainerSpec, ExecSpec, Exit, File, LinkSpec, NodeOptions, ProcessId, RouterSpec, SandboxSpec, SocketSpec, Stdio,
+    ContainerSpec, ExecSpec, Exit, File, LinkSpec, NodeOptions, ProcessId, RouterSpec, SandboxSpec,
+    SocketSpec, Stdio,
 };
-use crate::wire::{self, Call, Event, FileSlice, Request, Streams};
+use crate::wire::{self, Event, FileSlice, Request, Streams};
 
 /// The running child. Cheap to clone; with the last clone the child and everything in it ends.
 #[derive(Clone, Debug)]
@@ -64,16 +65,19 @@ impl Node {
     /// Needs a tokio runtime with I/O, which must outlive the node.
     pub async fn start(options: NodeOptions) -> Result<Self, NodeError> {
         let flags = SocketFlags::CLOEXEC;
-        let (ours, theirs) = rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
-            .map_err(|e| NodeError::Spawn(e.into()))?;
+        let (ours, theirs) =
+            rustix::net::socketpair(AddressFamily::UNIX, SocketType::SEQPACKET, flags, None)
+                .map_err(|e| NodeError::Spawn(e.into()))?;
         let (end, lifeline) = rustix::pipe::pipe_with(rustix::pipe::PipeFlags::CLOEXEC)
             .map_err(|e| NodeError::Spawn(e.into()))?;
         rustix::io::ioctl_fionbio(&ours, true).map_err(|e| NodeError::Spawn(e.into()))?;
         let nft = serde_json::to_string(&options.nft).map_err(NodeError::NotText)?;
         let child = spawn(theirs, end, &nft).map_err(NodeError::Spawn)?;
-        let socket = AsyncFd::new(ours).map_err(NodeError::Spawn)?;
+        let socket = crate::sys::asynchronous(ours).map_err(NodeError::Spawn)?;
         greet(&socket).await?;
-        Ok(Self { inner: Arc::new(Inner::new(socket, lifeline, child)) })
+        Ok(Self {
+            inner: Arc::new(Inner::new(socket, lifeline, child)),
+        })
     }
 
     /// The process id of the child, in the parent's PID namespace.
@@ -98,18 +102,36 @@ impl Node {
 
     /// Kills what runs in a sandbox and removes it, with its interface and routes; waits until that is done.
     pub async fn remove_sandbox(&self, name: &str) -> Result<(), NodeError> {
-        self.ask(Request::RemoveSandbox { name: name.to_owned() }, &[]).await
+        self.ask(
+            Request::RemoveSandbox {
+                name: name.to_owned(),
+            },
+            &[],
+        )
+        .await
     }
 
     /// Loads a ruleset (the text that `nft -f` reads) in a router or sandbox, as one transaction.
     pub async fn nft(&self, netns: &str, ruleset: &str) -> Result<(), NodeError> {
         let file = memory_file("ruleset", [ruleset.as_bytes()])?;
-        self.ask(Request::Nft { netns: netns.to_owned() }, &[file.as_fd()]).await
+        self.ask(
+            Request::Nft {
+                netns: netns.to_owned(),
+            },
+            &[file.as_fd()],
+        )
+        .await
     }
 
     /// Forgets every tracked connection of a router or sandbox: changed NAT rules then apply to old flows too.
     pub async fn flush_conntrack(&self, netns: &str) -> Result<(), NodeError> {
-        self.ask(Request::FlushConntrack { netns: netns.to_owned() }, &[]).await
+        self.ask(
+            Request::FlushConntrack {
+                netns: netns.to_owned(),
+            },
+            &[],
+        )
+        .await
     }
 
     /// Starts a container in a sandbox or router; returns once its program has been executed.
@@ -125,21 +147,41 @@ impl Node {
         let contents = if files.is_empty() {
             None
         } else {
-            Some(memory_file("files", files.iter().map(|f| f.bytes.as_slice()))?)
+            Some(memory_file(
+                "files",
+                files.iter().map(|f| f.bytes.as_slice()),
+            )?)
         };
         let (streams, given) = streams(&stdio);
         let fds: Vec<_> = contents.iter().map(AsFd::as_fd).chain(given).collect();
         let files = files.iter().map(slice).collect();
-        let request = Request::Start { sandbox: sandbox.to_owned(), spec, files, streams };
+        let request = Request::Start {
+            sandbox: sandbox.to_owned(),
+            spec,
+            files,
+            streams,
+        };
         let (process, fds) = self.launch(request, &fds).await?;
-        let listeners = fds.into_iter().map(unix_listener).collect::<Result<_, _>>()?;
+        let listeners = fds
+            .into_iter()
+            .map(unix_listener)
+            .collect::<Result<_, _>>()?;
         Ok(Started { process, listeners })
     }
 
     /// Starts another program in a running container; returns once it has been executed.
-    pub async fn exec(&self, container: ProcessId, spec: ExecSpec, stdio: Stdio) -> Result<Process, NodeError> {
+    pub async fn exec(
+        &self,
+        container: ProcessId,
+        spec: ExecSpec,
+        stdio: Stdio,
+    ) -> Result<Process, NodeError> {
         let (streams, fds) = streams(&stdio);
-        let request = Request::Exec { container, spec, streams };
+        let request = Request::Exec {
+            container,
+            spec,
+            streams,
+        };
         self.launch(request, &fds).await.map(|(process, _)| process)
     }
 
@@ -152,7 +194,10 @@ impl Node {
 
     /// Opens a socket in a sandbox or router; it is non-blocking.
     pub async fn open_socket(&self, netns: &str, socket: SocketSpec) -> Result<OwnedFd, NodeError> {
-        let request = Request::Socket { netns: netns.to_owned(), socket };
+        let request = Request::Socket {
+            netns: netns.to_owned(),
+            socket,
+        };
         let (result, fds) = self.call(self.id(), &request, &[]).await?;
         result?;
         fds.into_iter().next().ok_or(NodeError::Gone)
@@ -171,9 +216,14 @@ impl Node {
     }
 
     /// Listens in a sandbox or router.
-    pub async fn listen_tcp(&self, netns: &str, on: SocketAddrV4) -> Result<TcpListener, NodeError> {
+    pub async fn listen_tcp(
+        &self,
+        netns: &str,
+        on: SocketAddrV4,
+    ) -> Result<TcpListener, NodeError> {
         let fd = self.open_socket(netns, SocketSpec::TcpListen(on)).await?;
-        TcpListener::from_std(fd.into()).map_err(NodeError::io(format!("listening on {on} in {netns}")))
+        TcpListener::from_std(fd.into())
+            .map_err(NodeError::io(format!("listening on {on} in {netns}")))
     }
 
     /// Binds a UDP socket in a sandbox or router.
@@ -193,7 +243,11 @@ impl Node {
     pub async fn stop(&self) -> Result<(), NodeError> {
         drop(lock(&self.inner.lifeline).take());
         let mut child = self.inner.child.lock().await;
-        child.wait().await.map(drop).map_err(NodeError::io("waiting for the node to end"))
+        child
+            .wait()
+            .await
+            .map(drop)
+            .map_err(NodeError::io("waiting for the node to end"))
     }
 
     fn id(&self) -> u64 {
@@ -205,21 +259,36 @@ impl Node {
         Ok(result?)
     }
 
-    async fn launch(&self, request: Request, fds: &[BorrowedFd<'_>]) -> Result<(Process, Vec<OwnedFd>), NodeError> {
+    async fn launch(
+        &self,
+        request: Request,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<(Process, Vec<OwnedFd>), NodeError> {
         let id = self.id();
         let (sender, exit) = watch::channel(None);
         lock(&self.inner.waiting.tables).exits.insert(id, sender);
         let answer = self.call(id, &request, fds).await;
         let (result, fds) = answer.inspect_err(|_| self.forget(id))?;
         result.inspect_err(|_| self.forget(id))?;
-        Ok((Process { id: ProcessId(id), exit }, fds))
+        Ok((
+            Process {
+                id: ProcessId(id),
+                exit,
+            },
+            fds,
+        ))
     }
 
     fn forget(&self, id: u64) {
         lock(&self.inner.waiting.tables).exits.remove(&id);
     }
 
-    async fn call(&self, id: u64, request: &Request, fds: &[BorrowedFd<'_>]) -> Result<Answer, NodeError> {
+    async fn call(
+        &self,
+        id: u64,
+        request: &Request,
+        fds: &[BorrowedFd<'_>],
+    ) -> Result<Answer, NodeError> {
         let bytes = wire::encode(&CallRef { id, request })?;
         let (sender, reply) = oneshot::channel();
         {
@@ -232,13 +301,17 @@ impl Node {
         let send = |fd: &OwnedFd| wire::send(fd, &bytes, fds);
         if let Err(e) = self.inner.socket.async_io(Interest::WRITABLE, send).await {
             lock(&self.inner.waiting.tables).replies.remove(&id);
-            return Err(if e.kind() == io::ErrorKind::BrokenPipe { NodeError::Gone } else { NodeError::io("sending a request to the node")(e) });
+            return Err(if e.kind() == io::ErrorKind::BrokenPipe {
+                NodeError::Gone
+            } else {
+                NodeError::io("sending a request to the node")(e)
+            });
         }
         reply.await.map_err(|_| NodeError::Gone)
     }
 }
 
-/// [`Call`] without owning the request.
+/// [`wire::Call`] without owning the request.
 #[derive(serde::Serialize)]
 struct CallRef<'a> {
     id: u64,
@@ -259,7 +332,16 @@ impl Inner {
         });
         let pid = child.id().unwrap_or_default();
         let (lifeline, child) = (Mutex::new(Some(lifeline)), tokio::sync::Mutex::new(child));
-        Self { socket, waiting, next: AtomicU64::new(1), reader, ended, lifeline, child, pid }
+        Self {
+            socket,
+            waiting,
+            next: AtomicU64::new(1),
+            reader,
+            ended,
+            lifeline,
+            child,
+            pid,
+        }
     }
 }
 
@@ -279,16 +361,23 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 fn spawn(socket: OwnedFd, lifeline: OwnedFd, nft: &str) -> io::Result<Child> {
     let mut command = std::process::Command::new("/proc/self/exe");
     command.arg0(ARG0).arg(nft).process_group(0);
-    command.stdin(ChildStdio::from(socket)).stdout(ChildStdio::from(lifeline)).stderr(ChildStdio::inherit());
+    command
+        .stdin(ChildStdio::from(socket))
+        .stdout(ChildStdio::from(lifeline))
+        .stderr(ChildStdio::inherit());
     Command::from(command).kill_on_drop(true).spawn()
 }
 
 /// Reads the child's first word.
 async fn greet(socket: &AsyncFd<OwnedFd>) -> Result<(), NodeError> {
     let mut buffer = vec![0; wire::LIMIT];
-    let first = socket.async_io(Interest::READABLE, |fd| wire::receive(fd, &mut buffer)).await;
+    let first = socket
+        .async_io(Interest::READABLE, |fd| wire::receive(fd, &mut buffer))
+        .await;
     let event = match first {
-        Ok(Some((length, _))) => wire::decode(&buffer[..length]).map_err(|e| NodeError::NoAnswer(e.to_string()))?,
+        Ok(Some((length, _))) => {
+            wire::decode(&buffer[..length]).map_err(|e| NodeError::NoAnswer(e.to_string()))?
+        }
         Ok(None) => return Err(NodeError::NoAnswer("it ended at once".to_owned())),
         Err(e) => return Err(NodeError::NoAnswer(e.to_string())),
     };
@@ -304,8 +393,9 @@ async fn greet(socket: &AsyncFd<OwnedFd>) -> Result<(), NodeError> {
 
 async fn read_events(socket: &AsyncFd<OwnedFd>, waiting: &Waiting) {
     let mut buffer = vec![0; wire::LIMIT];
-    while let Ok(Some((length, fds))) =
-        socket.async_io(Interest::READABLE, |fd| wire::receive(fd, &mut buffer)).await
+    while let Ok(Some((length, fds))) = socket
+        .async_io(Interest::READABLE, |fd| wire::receive(fd, &mut buffer))
+        .await
     {
         match wire::decode(&buffer[..length]) {
             Ok(Event::Reply { id, result }) => waiting.reply(id, (result, fds)),
@@ -342,17 +432,30 @@ impl Waiting {
 fn streams(stdio: &Stdio) -> (Streams, Vec<BorrowedFd<'_>>) {
     let all = [&stdio.stdin, &stdio.stdout, &stdio.stderr];
     let present = all.map(Option::is_some);
-    (Streams(present), all.into_iter().flatten().map(AsFd::as_fd).collect())
+    (
+        Streams(present),
+        all.into_iter().flatten().map(AsFd::as_fd).collect(),
+    )
 }
 
 fn slice(file: &File) -> FileSlice {
-    FileSlice { path: file.path.clone(), mode: file.mode, length: file.bytes.len() }
+    FileSlice {
+        path: file.path.clone(),
+        mode: file.mode,
+        length: file.bytes.len(),
+    }
 }
 
 /// A file in memory that the child reads; the offset is at its start.
-fn memory_file<'a>(name: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Result<OwnedFd, NodeError> {
+fn memory_file<'a>(
+    name: &str,
+    parts: impl IntoIterator<Item = &'a [u8]>,
+) -> Result<OwnedFd, NodeError> {
     let make = || -> io::Result<OwnedFd> {
-        let mut file = std::fs::File::from(rustix::fs::memfd_create(name, rustix::fs::MemfdFlags::CLOEXEC)?);
+        let mut file = std::fs::File::from(rustix::fs::memfd_create(
+            name,
+            rustix::fs::MemfdFlags::CLOEXEC,
+        )?);
         for part in parts {
             io::Write::write_all(&mut file, part)?;
         }
@@ -364,5 +467,8 @@ fn memory_file<'a>(name: &str, parts: impl IntoIterator<Item = &'a [u8]>) -> Res
 
 fn unix_listener(fd: OwnedFd) -> Result<UnixListener, NodeError> {
     let listener = std::os::unix::net::UnixListener::from(fd);
-    listener.set_nonblocking(true).and_then(|()| UnixListener::from_std(listener)).map_err(NodeError::io("taking over a Unix listener"))
+    listener
+        .set_nonblocking(true)
+        .and_then(|()| UnixListener::from_std(listener))
+        .map_err(NodeError::io("taking over a Unix listener"))
 }

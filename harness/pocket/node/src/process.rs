@@ -30,7 +30,10 @@ impl Process {
     /// Waits until it has ended. [`NodeError::Gone`] when the whole node ended before that was seen.
     pub async fn wait(&self) -> Result<Exit, NodeError> {
         let mut exit = self.exit.clone();
-        let seen = exit.wait_for(Option::is_some).await.map_err(|_| NodeError::Gone)?;
+        let seen = exit
+            .wait_for(Option::is_some)
+            .await
+            .map_err(|_| NodeError::Gone)?;
         (*seen).ok_or(NodeError::Gone)
     }
 }
@@ -65,6 +68,13 @@ impl Stdio {
             stdout: pipe::Receiver::from_owned_fd(out)?,
             stderr: pipe::Receiver::from_owned_fd(err)?,
         };
-        Ok((Self { stdin: Some(stdin), stdout: Some(stdout), stderr: Some(stderr) }, pipes))
+        Ok((
+            Self {
+                stdin: Some(stdin),
+                stdout: Some(stdout),
+                stderr: Some(stderr),
+            },
+            pipes,
+        ))
     }
 }

@@ -50,14 +50,27 @@ mod tests {
 
     #[test]
     fn the_setting_that_refuses_is_named() {
-        let found = settings(|name| (name == "kernel/apparmor_restrict_unprivileged_userns").then(|| "1\n".to_owned()));
-        assert_eq!(found, Settings { apparmor_restricts: true, ..Settings::default() });
-        assert!(advise("mounting tmpfs", libc::EACCES, &found).contains("apparmor_restrict_unprivileged_userns=0"));
+        let found = settings(|name| {
+            (name == "kernel/apparmor_restrict_unprivileged_userns").then(|| "1\n".to_owned())
+        });
+        assert_eq!(
+            found,
+            Settings {
+                apparmor_restricts: true,
+                ..Settings::default()
+            }
+        );
+        assert!(
+            advise("mounting tmpfs", libc::EACCES, &found)
+                .contains("apparmor_restrict_unprivileged_userns=0")
+        );
     }
 
     #[test]
     fn masked_proc_points_to_containers() {
-        assert!(advise("mounting proc", libc::EPERM, &Settings::default()).contains("--privileged"));
+        assert!(
+            advise("mounting proc", libc::EPERM, &Settings::default()).contains("--privileged")
+        );
     }
 
     #[test]

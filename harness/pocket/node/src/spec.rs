@@ -35,7 +35,10 @@ pub struct Cidr {
 
 impl Cidr {
     /// `0.0.0.0/0`
-    pub const ANY: Self = Self { address: Ipv4Addr::UNSPECIFIED, prefix: 0 };
+    pub const ANY: Self = Self {
+        address: Ipv4Addr::UNSPECIFIED,
+        prefix: 0,
+    };
 }
 
 impl fmt::Display for Cidr {
@@ -172,7 +175,13 @@ pub struct File {
 impl fmt::Debug for File {
     /// Without the contents, which may be secret.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "File({:?}, {:o}, {} bytes)", self.path, self.mode, self.bytes.len())
+        write!(
+            f,
+            "File({:?}, {:o}, {} bytes)",
+            self.path,
+            self.mode,
+            self.bytes.len()
+        )
     }
 }
 
@@ -249,7 +258,10 @@ mod tests {
     #[test]
     fn networks_are_read_back_as_written() {
         for text in ["10.1.0.0/16", "0.0.0.0/0", "203.0.113.10/32"] {
-            assert_eq!(text.parse::<Cidr>().map(|c| c.to_string()), Ok(text.to_owned()));
+            assert_eq!(
+                text.parse::<Cidr>().map(|c| c.to_string()),
+                Ok(text.to_owned())
+            );
         }
     }
 

@@ -43,8 +43,17 @@ impl Terminal {
         set_size(&master, size)?;
         rustix::io::ioctl_fionbio(&master, true)?;
         let (stdout, stderr) = (program.try_clone()?, program.try_clone()?);
-        let stdio = Stdio { stdin: Some(program), stdout: Some(stdout), stderr: Some(stderr) };
-        Ok((Self { master: AsyncFd::new(master)? }, stdio))
+        let stdio = Stdio {
+            stdin: Some(program),
+            stdout: Some(stdout),
+            stderr: Some(stderr),
+        };
+        Ok((
+            Self {
+                master: crate::sys::asynchronous(master)?,
+            },
+            stdio,
+        ))
     }
 
     /// A handle that changes the size.
@@ -61,12 +70,21 @@ impl Resizer {
 }
 
 fn set_size(terminal: &OwnedFd, size: Size) -> io::Result<()> {
-    let size = Winsize { ws_row: size.rows, ws_col: size.columns, ws_xpixel: 0, ws_ypixel: 0 };
+    let size = Winsize {
+        ws_row: size.rows,
+        ws_col: size.columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
     Ok(tcsetwinsize(terminal, size)?)
 }
 
 impl AsyncRead for Terminal {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         loop {
             let mut guard = ready!(self.master.poll_read_ready(cx))?;
             let room = buf.initialize_unfilled();
@@ -85,7 +103,11 @@ impl AsyncRead for Terminal {
 }
 
 impl AsyncWrite for Terminal {
-    fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, data: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        data: &[u8],
+    ) -> Poll<io::Result<usize>> {
         loop {
             let mut guard = ready!(self.master.poll_write_ready(cx))?;
             if let Ok(result) = guard.try_io(|fd| Ok(rustix::io::write(fd.get_ref(), data)?)) {

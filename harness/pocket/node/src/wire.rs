@@ -6,13 +6,15 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 
 use rustix::net::{
-    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer, SendAncillaryMessage,
-    SendFlags,
+    RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, SendAncillaryBuffer,
+    SendAncillaryMessage, SendFlags,
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 use crate::error::{Failure, NodeError};
-use crate::spec::{ContainerSpec, ExecSpec, Exit, LinkSpec, ProcessId, RouterSpec, SandboxSpec, SocketSpec};
+use crate::spec::{
+    ContainerSpec, ExecSpec, Exit, LinkSpec, ProcessId, RouterSpec, SandboxSpec, SocketSpec,
+};
 
 /// Longest message in bytes: well below the smallest default socket buffer (208 KiB).
 pub(crate) const LIMIT: usize = 128 * 1024;
@@ -33,16 +35,37 @@ pub(crate) enum Request {
     CreateRouter(RouterSpec),
     Link(LinkSpec),
     CreateSandbox(SandboxSpec),
-    RemoveSandbox { name: String },
+    RemoveSandbox {
+        name: String,
+    },
     /// Descriptor: a file with the ruleset.
-    Nft { netns: String },
-    FlushConntrack { netns: String },
+    Nft {
+        netns: String,
+    },
+    FlushConntrack {
+        netns: String,
+    },
     /// Descriptors: a file with the contents of `files` if there are any, then the streams.
-    Start { sandbox: String, spec: ContainerSpec, files: Vec<FileSlice>, streams: Streams },
+    Start {
+        sandbox: String,
+        spec: ContainerSpec,
+        files: Vec<FileSlice>,
+        streams: Streams,
+    },
     /// Descriptors: the streams.
-    Exec { container: ProcessId, spec: ExecSpec, streams: Streams },
-    Signal { process: ProcessId, signal: i32 },
-    Socket { netns: String, socket: SocketSpec },
+    Exec {
+        container: ProcessId,
+        spec: ExecSpec,
+        streams: Streams,
+    },
+    Signal {
+        process: ProcessId,
+        signal: i32,
+    },
+    Socket {
+        netns: String,
+        socket: SocketSpec,
+    },
 }
 
 /// A stretch of the file that holds the contents of all files of a container.
@@ -65,7 +88,10 @@ pub(crate) enum Event {
     /// One of them could not be made.
     Refused { step: String, errno: i32 },
     /// The answer to a call, with descriptors where it asked for some.
-    Reply { id: u64, result: Result<(), Failure> },
+    Reply {
+        id: u64,
+        result: Result<(), Failure>,
+    },
     /// A program ended. Comes after the answer that it was started.
     Exited { id: ProcessId, exit: Exit },
 }
@@ -74,7 +100,10 @@ pub(crate) enum Event {
 pub(crate) fn encode(message: &impl Serialize) -> Result<Vec<u8>, NodeError> {
     let bytes = serde_json::to_vec(message).map_err(NodeError::NotText)?;
     if bytes.len() > LIMIT {
-        return Err(NodeError::TooLarge { found: bytes.len(), limit: LIMIT });
+        return Err(NodeError::TooLarge {
+            found: bytes.len(),
+            limit: LIMIT,
+        });
     }
     Ok(bytes)
 }
@@ -89,10 +118,18 @@ pub(crate) fn send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> i
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
     let mut control = SendAncillaryBuffer::new(&mut space);
     if !fds.is_empty() && !control.push(SendAncillaryMessage::ScmRights(fds)) {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, format!("more than {MAX_FDS} descriptors")));
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            format!("more than {MAX_FDS} descriptors"),
+        ));
     }
     loop {
-        match rustix::net::sendmsg(&socket, &[IoSlice::new(bytes)], &mut control, SendFlags::NOSIGNAL) {
+        match rustix::net::sendmsg(
+            &socket,
+            &[IoSlice::new(bytes)],
+            &mut control,
+            SendFlags::NOSIGNAL,
+        ) {
             Err(rustix::io::Errno::INTR) => {}
             other => return other.map(drop).map_err(Into::into),
         }
@@ -100,7 +137,10 @@ pub(crate) fn send(socket: impl AsFd, bytes: &[u8], fds: &[BorrowedFd<'_>]) -> i
 }
 
 /// Receives one message into `buffer`; absent at the end of the stream.
-pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Option<(usize, Vec<OwnedFd>)>> {
+pub(crate) fn receive(
+    socket: impl AsFd,
+    buffer: &mut [u8],
+) -> io::Result<Option<(usize, Vec<OwnedFd>)>> {
     let mut space = [MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(MAX_FDS))];
     let mut control = RecvAncillaryBuffer::new(&mut space);
     let received = loop {
@@ -116,8 +156,14 @@ pub(crate) fn receive(socket: impl AsFd, buffer: &mut [u8]) -> io::Result<Option
             fds.extend(list);
         }
     }
-    if received.flags.intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC) {
-        return Err(io::Error::new(io::ErrorKind::InvalidData, "a message was cut off"));
+    if received
+        .flags
+        .intersects(ReturnFlags::TRUNC | ReturnFlags::CTRUNC)
+    {
+        return Err(io::Error::new(
+            io::ErrorKind::InvalidData,
+            "a message was cut off",
+        ));
     }
     Ok((received.bytes > 0).then_some((received.bytes, fds)))
 }
@@ -138,7 +184,12 @@ mod tests {
             None,
         )
         .unwrap();
-        let call = Call { id: 7, request: Request::FlushConntrack { netns: "client".into() } };
+        let call = Call {
+            id: 7,
+            request: Request::FlushConntrack {
+                netns: "client".into(),
+            },
+        };
         send(&a, &encode(&call).unwrap(), &[a.as_fd()]).unwrap();
         let mut buffer = vec![0; LIMIT];
         let (length, fds) = receive(&b, &mut buffer).unwrap().unwrap();
@@ -150,7 +201,10 @@ mod tests {
 
     #[test]
     fn long_messages_are_refused_before_sending() {
-        let event = Event::Refused { step: "x".repeat(LIMIT), errno: 1 };
+        let event = Event::Refused {
+            step: "x".repeat(LIMIT),
+            errno: 1,
+        };
         assert!(matches!(encode(&event), Err(NodeError::TooLarge { .. })));
     }
 }

@@ -1,0 +1,95 @@
+//! The system calls that have no safe wrapper, each with the reason why its use here is sound.
+#![allow(unsafe_code)]
+
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
+
+use nix::errno::Errno;
+use nix::sys::signal::{SaFlags, SigAction, SigHandler, SigSet, Signal};
+use nix::unistd::ForkResult;
+
+/// Forks. Only the child of this crate calls it.
+pub(crate) fn fork() -> Result<ForkResult, Errno> {
+    // SAFETY: the caller is single threaded (it was executed anew and starts no thread), so no lock can
+    // be held by a thread that the copy lacks, and any code may run in the copy.
+    unsafe { nix::unistd::fork() }
+}
+
+/// Ends the process without running what the parent registered for its own exit.
+pub(crate) fn exit_now(code: i32) -> ! {
+    // SAFETY: never returns and touches no memory.
+    unsafe { libc::_exit(code) }
+}
+
+/// Gives every signal its default action and unblocks all, as a program expects to be started.
+pub(crate) fn reset_signals() {
+    let default = SigAction::new(SigHandler::SigDfl, SaFlags::empty(), SigSet::empty());
+    for signal in Signal::iterator().filter(|s| !matches!(s, Signal::SIGKILL | Signal::SIGSTOP)) {
+        // SAFETY: installs no handler, so no code can run in signal context. Cannot fail for these signals.
+        let _ = unsafe { nix::sys::signal::sigaction(signal, &default) };
+    }
+    let _ = SigSet::empty().thread_set_mask();
+}
+
+/// Makes a mount and all mounts below it read-only and deaf to set-user-id bits (Linux 5.12).
+pub(crate) fn set_read_only(tree: BorrowedFd<'_>) -> Result<(), Errno> {
+    let attributes = libc::mount_attr {
+        attr_set: libc::MOUNT_ATTR_RDONLY | libc::MOUNT_ATTR_NOSUID,
+        attr_clr: 0,
+        propagation: 0,
+        userns_fd: 0,
+    };
+    let flags = libc::AT_EMPTY_PATH | libc::AT_RECURSIVE;
+    // SAFETY: the path is a terminated string and the structure has the size that is passed; both outlive the call.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_mount_setattr,
+            tree.as_raw_fd(),
+            c"".as_ptr(),
+            flags,
+            &raw const attributes,
+            size_of::<libc::mount_attr>(),
+        )
+    };
+    Errno::result(result).map(drop)
+}
+
+/// Marks every descriptor from 3 on to be closed by `exec`.
+pub(crate) fn close_others_on_exec() -> Result<(), Errno> {
+    // SAFETY: changes flags only, no descriptor is closed under its owner.
+    let result = unsafe {
+        libc::syscall(
+            libc::SYS_close_range,
+            3u32,
+            u32::MAX,
+            libc::CLOSE_RANGE_CLOEXEC,
+        )
+    };
+    Errno::result(result).map(drop)
+}
+
+/// A packet socket that captures all protocols of one interface, and nothing before it is bound.
+pub(crate) fn packet_socket(interface: u32) -> Result<OwnedFd, Errno> {
+    use nix::sys::socket::{AddressFamily, SockFlag, SockType, socket};
+    let flags = SockFlag::SOCK_CLOEXEC | SockFlag::SOCK_NONBLOCK;
+    let fd = socket(AddressFamily::Packet, SockType::Raw, flags, None)?;
+    // SAFETY: the structure is plain numbers, all zero is a valid value.
+    let mut address: libc::sockaddr_ll = unsafe { std::mem::zeroed() };
+    address.sll_family = libc::AF_PACKET as u16;
+    address.sll_protocol = (libc::ETH_P_ALL as u16).to_be();
+    address.sll_ifindex = interface.cast_signed();
+    // SAFETY: the address has the type of its family and the size that is passed.
+    let result = unsafe {
+        libc::bind(
+            fd.as_fd().as_raw_fd(),
+            (&raw const address).cast(),
+            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
+        )
+    };
+    Errno::result(result).map(|_| fd)
+}
+
+/// Registers a non-blocking descriptor with the caller's tokio runtime.
+pub(crate) fn asynchronous(fd: OwnedFd) -> std::io::Result<tokio::io::unix::AsyncFd<OwnedFd>> {
+    // SAFETY: an `OwnedFd` is open until it is dropped, and nothing replaces it inside.
+    unsafe { tokio::io::unix::AsyncFd::register(fd) }.map_err(Into::into)
+}

@@ -1,0 +1,3 @@
+fn main() {
+    meshproof_pocket_node::entry();
+}
