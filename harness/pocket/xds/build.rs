@@ -1,6 +1,11 @@
 //! Compiles the trimmed protos of `proto/` into one descriptor set.
 
-use std::{env, error::Error, fs, path::{Path, PathBuf}};
+use std::{
+    env,
+    error::Error,
+    fs,
+    path::{Path, PathBuf},
+};
 
 use prost::Message;
 

@@ -49,10 +49,13 @@ impl<'a> Cache<'a> {
         let unfinished = self.temporary(name)?;
         build(unfinished.path())?;
         let entry = self.root.join(name);
-        fs::rename(unfinished.path(), &entry).map_err(ToolchainError::io("moving into place", &entry))?;
+        fs::rename(unfinished.path(), &entry)
+            .map_err(ToolchainError::io("moving into place", &entry))?;
         // The folder is no longer where it was: nothing is left to remove.
         let _ = unfinished.keep();
-        progress.event(Event::Done { what: name.to_owned() });
+        progress.event(Event::Done {
+            what: name.to_owned(),
+        });
         Ok((entry, true))
     }
 
@@ -63,10 +66,14 @@ impl<'a> Cache<'a> {
 
     fn temporary(self, name: &str) -> Result<tempfile::TempDir, ToolchainError> {
         use std::os::unix::fs::PermissionsExt;
-        let folder = tempfile::Builder::new().prefix(&prefix(name)).tempdir_in(self.root).map_err(ToolchainError::io("making a folder in", self.root))?;
+        let folder = tempfile::Builder::new()
+            .prefix(&prefix(name))
+            .tempdir_in(self.root)
+            .map_err(ToolchainError::io("making a folder in", self.root))?;
         // Readable by all, as the packages are: a container's user may be another than this one.
         let mode = fs::Permissions::from_mode(0o755);
-        fs::set_permissions(folder.path(), mode).map_err(ToolchainError::io("opening up", folder.path()))?;
+        fs::set_permissions(folder.path(), mode)
+            .map_err(ToolchainError::io("opening up", folder.path()))?;
         Ok(folder)
     }
 
@@ -74,8 +81,13 @@ impl<'a> Cache<'a> {
         let folder = self.root.join("locks");
         fs::create_dir_all(&folder).map_err(ToolchainError::io("making", &folder))?;
         let path = folder.join(name);
-        let file = File::options().create(true).truncate(false).write(true).open(&path);
-        file.map(RwLock::new).map_err(ToolchainError::io("opening", path))
+        let file = File::options()
+            .create(true)
+            .truncate(false)
+            .write(true)
+            .open(&path);
+        file.map(RwLock::new)
+            .map_err(ToolchainError::io("opening", path))
     }
 
     /// Removes what killed processes left of this entry. The lock is held, so nobody is at work on it.
@@ -85,8 +97,13 @@ impl<'a> Cache<'a> {
 
     fn remove_beginning(self, prefix: &str) -> Result<(), ToolchainError> {
         for found in fs::read_dir(self.root).map_err(ToolchainError::io("listing", self.root))? {
-            let path = found.map_err(ToolchainError::io("listing", self.root))?.path();
-            if path.file_name().is_some_and(|file| file.as_encoded_bytes().starts_with(prefix.as_bytes())) {
+            let path = found
+                .map_err(ToolchainError::io("listing", self.root))?
+                .path();
+            if path
+                .file_name()
+                .is_some_and(|file| file.as_encoded_bytes().starts_with(prefix.as_bytes()))
+            {
                 fs::remove_dir_all(&path).map_err(ToolchainError::io("removing", &path))?;
             }
         }
@@ -98,11 +115,19 @@ fn prefix(name: &str) -> String {
     format!(".{name}.unfinished-")
 }
 
-fn acquire<'l>(lock: &'l mut RwLock<File>, name: &str, root: &Path, progress: &dyn Progress) -> Result<fd_lock::RwLockWriteGuard<'l, File>, ToolchainError> {
+fn acquire<'l>(
+    lock: &'l mut RwLock<File>,
+    name: &str,
+    root: &Path,
+    progress: &dyn Progress,
+) -> Result<fd_lock::RwLockWriteGuard<'l, File>, ToolchainError> {
     if lock.try_write().is_err() {
-        progress.event(Event::Waiting { what: name.to_owned() });
+        progress.event(Event::Waiting {
+            what: name.to_owned(),
+        });
     }
-    lock.write().map_err(ToolchainError::io("locking an entry of", root))
+    lock.write()
+        .map_err(ToolchainError::io("locking an entry of", root))
 }
 
 #[cfg(test)]
@@ -119,11 +144,21 @@ mod tests {
             Err(ToolchainError::NoCacheFolder)
         });
         assert!(failed.is_err() && cache.get("a").is_none());
-        let left: Vec<_> = fs::read_dir(root.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        let left: Vec<_> = fs::read_dir(root.path())
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name())
+            .collect();
         assert_eq!(left, ["locks"]);
-        let built = cache.entry::<ToolchainError>("a", &Silent, |_| Ok(())).unwrap();
+        let built = cache
+            .entry::<ToolchainError>("a", &Silent, |_| Ok(()))
+            .unwrap();
         assert_eq!(built, (root.path().join("a"), true));
-        assert!(!cache.entry::<ToolchainError>("a", &Silent, |_| panic!("built twice")).unwrap().1);
+        assert!(
+            !cache
+                .entry::<ToolchainError>("a", &Silent, |_| panic!("built twice"))
+                .unwrap()
+                .1
+        );
     }
 
     #[test]
@@ -134,7 +169,9 @@ mod tests {
         for folder in [&stale, &other] {
             fs::create_dir_all(folder.join("half")).unwrap();
         }
-        Cache::new(root.path()).entry::<ToolchainError>("a", &Silent, |_| Ok(())).unwrap();
+        Cache::new(root.path())
+            .entry::<ToolchainError>("a", &Silent, |_| Ok(()))
+            .unwrap();
         assert!(!stale.exists() && other.exists());
     }
 }

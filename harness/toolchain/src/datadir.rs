@@ -8,7 +8,10 @@ use std::{
 
 use sha2::{Digest, Sha256};
 
-use crate::{Event, Options, Progress, Toolchain, ToolchainError, cache::Cache, hex::hex, options::is_executable, run::last_lines};
+use crate::{
+    Event, Options, Progress, Toolchain, ToolchainError, cache::Cache, hex::hex,
+    options::is_executable, run::last_lines,
+};
 
 /// In the cache entry, beside nothing else.
 const DATA: &str = "data";
@@ -20,10 +23,16 @@ pub const REDO_LOG: &str = "--innodb-log-file-size=4M";
 /// An initialised data directory of the server's version, to be copied for each run. Blocks.
 ///
 /// `root` may log in from localhost without a password; there is no test database.
-pub fn prepared_datadir(toolchain: &Toolchain, options: &Options, progress: &dyn Progress) -> Result<PathBuf, ToolchainError> {
+pub fn prepared_datadir(
+    toolchain: &Toolchain,
+    options: &Options,
+    progress: &dyn Progress,
+) -> Result<PathBuf, ToolchainError> {
     let cache = Cache::new(&options.cache);
     let (entry, _) = cache.entry(&entry_name(toolchain), progress, |folder| {
-        progress.event(Event::Initialising { what: format!("mysql {}", toolchain.mysqld.version) });
+        progress.event(Event::Initialising {
+            what: format!("mysql {}", toolchain.mysqld.version),
+        });
         initialise(toolchain, &folder.join(DATA), options)
     })?;
     Ok(entry.join(DATA))
@@ -37,7 +46,11 @@ fn entry_name(toolchain: &Toolchain) -> String {
 }
 
 fn initialise(toolchain: &Toolchain, data: &Path, options: &Options) -> Result<(), ToolchainError> {
-    let mut command = if toolchain.is_mariadb() { mariadb(toolchain, options)? } else { mysql(toolchain, options) };
+    let mut command = if toolchain.is_mariadb() {
+        mariadb(toolchain, options)?
+    } else {
+        mysql(toolchain, options)
+    };
     let program = PathBuf::from(command.get_program());
     let mut flag = std::ffi::OsString::from("--datadir=");
     flag.push(data);
@@ -53,10 +66,20 @@ fn initialise(toolchain: &Toolchain, data: &Path, options: &Options) -> Result<(
     if rustix::process::geteuid().is_root() {
         command.arg("--user=root");
     }
-    let failed = |problem: String| ToolchainError::Initialise { program: program.clone(), problem };
-    let output = command.stdin(std::process::Stdio::null()).output().map_err(|error| failed(error.to_string()))?;
+    let failed = |problem: String| ToolchainError::Initialise {
+        program: program.clone(),
+        problem,
+    };
+    let output = command
+        .stdin(std::process::Stdio::null())
+        .output()
+        .map_err(|error| failed(error.to_string()))?;
     if !output.status.success() || !data.join("mysql").is_dir() {
-        return Err(failed(format!("ended with {}: {}", output.status, last_lines(&output))));
+        return Err(failed(format!(
+            "ended with {}: {}",
+            output.status,
+            last_lines(&output)
+        )));
     }
     tidy(data)
 }
@@ -64,10 +87,18 @@ fn initialise(toolchain: &Toolchain, data: &Path, options: &Options) -> Result<(
 fn mariadb(toolchain: &Toolchain, options: &Options) -> Result<Command, ToolchainError> {
     let installer = installer(toolchain, options).ok_or_else(|| ToolchainError::Initialise {
         program: "mariadb-install-db".into(),
-        problem: format!("it is neither beside {} nor on PATH; install the Debian package mariadb-server-core", toolchain.mysqld.path.display()),
+        problem: format!(
+            "it is neither beside {} nor on PATH; install the Debian package mariadb-server-core",
+            toolchain.mysqld.path.display()
+        ),
     })?;
     let mut command = options.environment.command(installer);
-    command.args(["--no-defaults", "--auth-root-authentication-method=normal", "--skip-test-db", "--skip-name-resolve"]);
+    command.args([
+        "--no-defaults",
+        "--auth-root-authentication-method=normal",
+        "--skip-test-db",
+        "--skip-name-resolve",
+    ]);
     command.arg(REDO_LOG);
     Ok(command)
 }
@@ -82,14 +113,23 @@ fn mysql(toolchain: &Toolchain, options: &Options) -> Command {
 fn installer(toolchain: &Toolchain, options: &Options) -> Option<PathBuf> {
     const NAMES: [&str; 2] = ["mariadb-install-db", "mysql_install_db"];
     let prefix = toolchain.mysqld.path.parent()?.parent()?;
-    let beside = ["bin", "scripts", "sbin"].iter().flat_map(|folder| NAMES.map(|name| prefix.join(folder).join(name)));
+    let beside = ["bin", "scripts", "sbin"]
+        .iter()
+        .flat_map(|folder| NAMES.map(|name| prefix.join(folder).join(name)));
     let mut beside = beside.filter(|path| is_executable(path));
-    beside.next().or_else(|| NAMES.iter().find_map(|name| options.on_path(name)))
+    beside
+        .next()
+        .or_else(|| NAMES.iter().find_map(|name| options.on_path(name)))
 }
 
 /// What a bootstrap leaves that a copy has no use for.
 fn tidy(data: &Path) -> Result<(), ToolchainError> {
-    for name in ["aria_log_control.tmp", "ib_buffer_pool", "ddl_recovery.log", "ddl_recovery-backup.log"] {
+    for name in [
+        "aria_log_control.tmp",
+        "ib_buffer_pool",
+        "ddl_recovery.log",
+        "ddl_recovery-backup.log",
+    ] {
         let path = data.join(name);
         if path.exists() {
             fs::remove_file(&path).map_err(ToolchainError::io("removing", path))?;

@@ -9,7 +9,9 @@ use crate::Program;
 #[non_exhaustive]
 pub enum ToolchainError {
     /// Neither the environment nor the user's home says where the cache is.
-    #[error("finding the cache folder: HOME is not set; set MESHPROOF_CACHE to a folder of your own")]
+    #[error(
+        "finding the cache folder: HOME is not set; set MESHPROOF_CACHE to a folder of your own"
+    )]
     NoCacheFolder,
     /// The named file is not there.
     #[error("{variable} names {path}, which does not exist")]
@@ -48,7 +50,9 @@ pub enum ToolchainError {
         printed: String,
     },
     /// Envoy of another version than the accepted ones.
-    #[error("envoy {version} at {path} is outside the accepted range {accepted}: name another with MESHPROOF_ENVOY, or pass --any-envoy")]
+    #[error(
+        "envoy {version} at {path} is outside the accepted range {accepted}: name another with MESHPROOF_ENVOY, or pass --any-envoy"
+    )]
     EnvoyVersion {
         /// The file.
         path: PathBuf,
@@ -99,9 +103,16 @@ pub struct Missing {
 
 impl ToolchainError {
     /// For `map_err` on a file operation.
-    pub(crate) fn io(doing: &'static str, path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> Self {
+    pub(crate) fn io(
+        doing: &'static str,
+        path: impl Into<PathBuf>,
+    ) -> impl FnOnce(io::Error) -> Self {
         let path = path.into();
-        move |source| Self::Io { doing, path, source }
+        move |source| Self::Io {
+            doing,
+            path,
+            source,
+        }
     }
 }
 
@@ -109,11 +120,16 @@ impl fmt::Display for Missing {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let names: Vec<_> = self.programs.iter().map(Program::to_string).collect();
         write!(f, "{}: {}", names.join(", "), self.reason)?;
-        self.ways.iter().try_for_each(|way| write!(f, "\n    - {way}"))
+        self.ways
+            .iter()
+            .try_for_each(|way| write!(f, "\n    - {way}"))
     }
 }
 
 fn list(missing: &[Missing]) -> String {
     let items: Vec<_> = missing.iter().map(|one| format!("\n  {one}")).collect();
-    format!("programs are missing; for each, one of these ways provides it:{}", items.concat())
+    format!(
+        "programs are missing; for each, one of these ways provides it:{}",
+        items.concat()
+    )
 }

@@ -14,7 +14,12 @@ use crate::{
 const NOTE: &str = "library-folders";
 
 /// Notes the folders that `programs` need to run; a library that is nowhere is an error that names it.
-pub(crate) fn settle(entry: &Path, root: &Path, programs: &[PathBuf], options: &Options) -> Result<(), Failure> {
+pub(crate) fn settle(
+    entry: &Path,
+    root: &Path,
+    programs: &[PathBuf],
+    options: &Options,
+) -> Result<(), Failure> {
     let mut missing = missing(programs, &[], options)?;
     if missing.is_empty() {
         return Ok(());
@@ -22,11 +27,17 @@ pub(crate) fn settle(entry: &Path, root: &Path, programs: &[PathBuf], options: &
     let folders = folders(root);
     missing = self::missing(programs, &folders, options)?;
     if !missing.is_empty() {
-        return Err(Failure::Cannot(format!("the packages lack shared libraries: {}", missing.join(", "))));
+        return Err(Failure::Cannot(format!(
+            "the packages lack shared libraries: {}",
+            missing.join(", ")
+        )));
     }
-    let relative = folders.iter().filter_map(|folder| folder.strip_prefix(entry).ok()?.to_str());
+    let relative = folders
+        .iter()
+        .filter_map(|folder| folder.strip_prefix(entry).ok()?.to_str());
     let note = entry.join(NOTE);
-    fs::write(&note, relative.collect::<Vec<_>>().join("\n")).map_err(ToolchainError::io("writing", note))?;
+    fs::write(&note, relative.collect::<Vec<_>>().join("\n"))
+        .map_err(ToolchainError::io("writing", note))?;
     Ok(())
 }
 
@@ -42,28 +53,53 @@ pub(crate) fn noted(entry: &Path) -> Result<Vec<PathBuf>, ToolchainError> {
 /// The library folders beside a program that is not installed under the system's own prefix.
 pub(crate) fn beside(program: &Path) -> Vec<PathBuf> {
     let prefix = program.parent().and_then(Path::parent);
-    let own = prefix.filter(|prefix| !["/", "/usr", "/usr/local"].iter().any(|system| *prefix == Path::new(system)));
+    let own = prefix.filter(|prefix| {
+        !["/", "/usr", "/usr/local"]
+            .iter()
+            .any(|system| *prefix == Path::new(system))
+    });
     own.map(multiarch).unwrap_or_default()
 }
 
 fn folders(root: &Path) -> Vec<PathBuf> {
-    ["usr", ""].iter().flat_map(|prefix| multiarch(&root.join(prefix))).collect()
+    ["usr", ""]
+        .iter()
+        .flat_map(|prefix| multiarch(&root.join(prefix)))
+        .collect()
 }
 
 /// Debian's folders such as `lib/x86_64-linux-gnu`.
 fn multiarch(prefix: &Path) -> Vec<PathBuf> {
-    let entries = fs::read_dir(prefix.join("lib")).into_iter().flatten().flatten();
+    let entries = fs::read_dir(prefix.join("lib"))
+        .into_iter()
+        .flatten()
+        .flatten();
     let paths = entries.map(|entry| entry.path());
-    paths.filter(|path| path.is_dir() && path.file_name().is_some_and(|name| name.to_string_lossy().ends_with("-linux-gnu"))).collect()
+    paths
+        .filter(|path| {
+            path.is_dir()
+                && path
+                    .file_name()
+                    .is_some_and(|name| name.to_string_lossy().ends_with("-linux-gnu"))
+        })
+        .collect()
 }
 
 /// The libraries that the loader does not find for `programs`.
-fn missing(programs: &[PathBuf], folders: &[PathBuf], options: &Options) -> Result<Vec<String>, Failure> {
-    let joined = std::env::join_paths(folders).map_err(|error| Failure::Cannot(format!("a library folder cannot be named: {error}")))?;
+fn missing(
+    programs: &[PathBuf],
+    folders: &[PathBuf],
+    options: &Options,
+) -> Result<Vec<String>, Failure> {
+    let joined = std::env::join_paths(folders)
+        .map_err(|error| Failure::Cannot(format!("a library folder cannot be named: {error}")))?;
     let mut all = Vec::new();
     for program in programs {
         if !program.is_file() {
-            return Err(Failure::Cannot(format!("the packages were to bring {} and did not", program.display())));
+            return Err(Failure::Cannot(format!(
+                "the packages were to bring {} and did not",
+                program.display()
+            )));
         }
         let mut command = options.environment.command("ldd");
         if !folders.is_empty() {
@@ -79,7 +115,9 @@ fn missing(programs: &[PathBuf], folders: &[PathBuf], options: &Options) -> Resu
 
 /// Lines of the form `libx.so.1 => not found`.
 fn parse_missing(printed: &str) -> Vec<String> {
-    let lines = printed.lines().filter_map(|line| line.split_once(" => not found"));
+    let lines = printed
+        .lines()
+        .filter_map(|line| line.split_once(" => not found"));
     lines.map(|(name, _)| name.trim().to_owned()).collect()
 }
 

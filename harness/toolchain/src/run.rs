@@ -40,7 +40,10 @@ pub(crate) struct Watched<'a> {
 /// Runs `command` to its end; failing is an error with its last lines.
 pub(crate) fn run(name: &str, command: &mut Command) -> Result<Output, Failure> {
     let cannot = |problem: String| Failure::Cannot(format!("{name} {problem}"));
-    let output = command.stdin(Stdio::null()).output().map_err(|error| cannot(format!("could not be started: {error}")))?;
+    let output = command
+        .stdin(Stdio::null())
+        .output()
+        .map_err(|error| cannot(format!("could not be started: {error}")))?;
     if output.status.success() {
         return Ok(output);
     }
@@ -49,13 +52,20 @@ pub(crate) fn run(name: &str, command: &mut Command) -> Result<Output, Failure> 
 }
 
 /// Like [`run`], telling how much has arrived meanwhile.
-pub(crate) fn run_watched(name: &str, command: &mut Command, watched: &Watched<'_>) -> Result<Output, Failure> {
+pub(crate) fn run_watched(
+    name: &str,
+    command: &mut Command,
+    watched: &Watched<'_>,
+) -> Result<Output, Failure> {
     thread::scope(|scope| {
         let (_ended, ends) = mpsc::channel::<()>();
         scope.spawn(move || {
             while ends.recv_timeout(GLANCE) == Err(RecvTimeoutError::Timeout) {
                 let bytes = size_below(watched.folder);
-                watched.progress.event(Event::Arrived { what: watched.what.to_owned(), bytes });
+                watched.progress.event(Event::Arrived {
+                    what: watched.what.to_owned(),
+                    bytes,
+                });
             }
         });
         run(name, command)
@@ -67,13 +77,32 @@ fn size_below(folder: &Path) -> u64 {
     let entries = fs::read_dir(folder).into_iter().flatten().flatten();
     entries
         .filter_map(|entry| Some((entry.metadata().ok()?, entry.path())))
-        .map(|(metadata, path)| if metadata.is_dir() { size_below(&path) } else { metadata.size() })
+        .map(|(metadata, path)| {
+            if metadata.is_dir() {
+                size_below(&path)
+            } else {
+                metadata.size()
+            }
+        })
         .sum()
 }
 
 /// The last lines of what a command said, as one line.
 pub(crate) fn last_lines(output: &Output) -> String {
-    let text = String::from_utf8_lossy(if output.stderr.is_empty() { &output.stdout } else { &output.stderr }).into_owned();
-    let lines: Vec<_> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
-    if lines.is_empty() { "it said nothing".to_owned() } else { lines[lines.len().saturating_sub(LAST_LINES)..].join("; ") }
+    let text = String::from_utf8_lossy(if output.stderr.is_empty() {
+        &output.stdout
+    } else {
+        &output.stderr
+    })
+    .into_owned();
+    let lines: Vec<_> = text
+        .lines()
+        .map(str::trim)
+        .filter(|line| !line.is_empty())
+        .collect();
+    if lines.is_empty() {
+        "it said nothing".to_owned()
+    } else {
+        lines[lines.len().saturating_sub(LAST_LINES)..].join("; ")
+    }
 }

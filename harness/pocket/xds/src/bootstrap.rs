@@ -113,7 +113,15 @@ pub fn arguments(config: &Path, version: (u32, u32)) -> Vec<OsString> {
     } else {
         ["--file-flush-interval-msec", "1"]
     };
-    let fixed = ["--concurrency", "1", "--disable-hot-restart", "--drain-strategy", "immediate", "-l", "warn"];
+    let fixed = [
+        "--concurrency",
+        "1",
+        "--disable-hot-restart",
+        "--drain-strategy",
+        "immediate",
+        "-l",
+        "warn",
+    ];
     let mut arguments = vec!["-c".into(), config.into()];
     arguments.extend(fixed.into_iter().chain(flush).map(OsString::from));
     arguments

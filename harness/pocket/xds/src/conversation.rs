@@ -45,7 +45,12 @@ enum Answer {
 impl Conversation {
     /// `stream` tells nonces of several streams apart.
     pub(crate) fn new(stream: u64) -> Self {
-        Self { stream, nonces: 0, subscriptions: Default::default(), unknown: BTreeSet::new() }
+        Self {
+            stream,
+            nonces: 0,
+            subscriptions: Default::default(),
+            unknown: BTreeSet::new(),
+        }
     }
 
     /// Takes in one request.
@@ -58,23 +63,37 @@ impl Conversation {
             Some(subscription) => subscription.again(request),
             none => {
                 let names = request.resource_names.into_iter().collect();
-                *none = Some(Subscription { names, owed: true, sent: None });
+                *none = Some(Subscription {
+                    names,
+                    owed: true,
+                    sent: None,
+                });
             }
         }
     }
 
     fn note_unknown(&mut self, request: DiscoveryRequest) {
-        let DiscoveryRequest { type_url, mut resource_names, .. } = request;
+        let DiscoveryRequest {
+            type_url,
+            mut resource_names,
+            ..
+        } = request;
         if resource_names.is_empty() {
             resource_names.push(String::new());
         }
         let asked = resource_names.into_iter();
-        self.unknown.extend(asked.map(|name| Unanswered { type_url: type_url.clone(), name }));
+        self.unknown.extend(asked.map(|name| Unanswered {
+            type_url: type_url.clone(),
+            name,
+        }));
     }
 
     /// The responses that are due now, in the order in which they must be sent.
     pub(crate) fn due(&mut self, resources: &Resources) -> Vec<DiscoveryResponse> {
-        ResourceType::ALL.into_iter().filter_map(|kind| self.respond(kind, resources)).collect()
+        ResourceType::ALL
+            .into_iter()
+            .filter_map(|kind| self.respond(kind, resources))
+            .collect()
     }
 
     fn respond(&mut self, kind: ResourceType, resources: &Resources) -> Option<DiscoveryResponse> {
@@ -90,19 +109,43 @@ impl Conversation {
         }
         self.nonces += 1;
         let nonce = format!("{}-{}", self.stream, self.nonces);
-        subscription.sent = Some(Sent { nonce: nonce.clone(), version, answer: Answer::None });
-        Some(DiscoveryResponse { version_info: version.to_string(), resources: found, type_url: kind.type_url(), nonce })
+        subscription.sent = Some(Sent {
+            nonce: nonce.clone(),
+            version,
+            answer: Answer::None,
+        });
+        Some(DiscoveryResponse {
+            version_info: version.to_string(),
+            resources: found,
+            type_url: kind.type_url(),
+            nonce,
+        })
     }
 
     /// What is known of the proxy by now.
     pub(crate) fn status(&self, resources: &Resources) -> ProxyStatus {
-        let mut status = ProxyStatus { connected: true, unanswered: self.unknown.iter().cloned().collect(), ..ProxyStatus::default() };
+        let mut status = ProxyStatus {
+            connected: true,
+            unanswered: self.unknown.iter().cloned().collect(),
+            ..ProxyStatus::default()
+        };
         for kind in ResourceType::ALL {
-            let Some(subscription) = &self.subscriptions[kind.index()] else { continue };
+            let Some(subscription) = &self.subscriptions[kind.index()] else {
+                continue;
+            };
             status.progress[kind.index()] = subscription.progress(kind, resources);
-            status.unanswered.extend(subscription.unanswered(kind, resources));
-            if let Some(Sent { answer: Answer::Refused(message), .. }) = &subscription.sent {
-                status.rejection = Some(Rejected { type_url: kind.type_url(), message: message.clone() });
+            status
+                .unanswered
+                .extend(subscription.unanswered(kind, resources));
+            if let Some(Sent {
+                answer: Answer::Refused(message),
+                ..
+            }) = &subscription.sent
+            {
+                status.rejection = Some(Rejected {
+                    type_url: kind.type_url(),
+                    message: message.clone(),
+                });
             }
         }
         if status.settled(&resources.version) == Ok(Ok(())) {
@@ -117,7 +160,11 @@ impl Subscription {
     /// repeats it when a cluster is rebuilt and waits for its unchanged endpoints or secrets).
     fn again(&mut self, request: DiscoveryRequest) {
         let mut repeated = true;
-        if let Some(sent) = self.sent.as_mut().filter(|_| !request.response_nonce.is_empty()) {
+        if let Some(sent) = self
+            .sent
+            .as_mut()
+            .filter(|_| !request.response_nonce.is_empty())
+        {
             if request.response_nonce != sent.nonce {
                 return;
             }
@@ -138,9 +185,15 @@ impl Subscription {
         self.names = names;
     }
 
-    fn wanted<'a>(&'a self, kind: ResourceType, resources: &'a Resources) -> impl Iterator<Item = (&'a String, &'a crate::snapshot::Resource)> {
+    fn wanted<'a>(
+        &'a self,
+        kind: ResourceType,
+        resources: &'a Resources,
+    ) -> impl Iterator<Item = (&'a String, &'a crate::snapshot::Resource)> {
         let everything = kind.is_wildcard();
-        resources.types[kind.index()].iter().filter(move |(name, _)| everything || self.names.contains(*name))
+        resources.types[kind.index()]
+            .iter()
+            .filter(move |(name, _)| everything || self.names.contains(*name))
     }
 
     fn is_due(&self, kind: ResourceType, resources: &Resources) -> bool {
@@ -148,20 +201,34 @@ impl Subscription {
         if kind.is_wildcard() {
             return self.owed || resources.version.types[kind.index()] > sent;
         }
-        self.owed || self.wanted(kind, resources).any(|(_, resource)| resource.changed > sent)
+        self.owed
+            || self
+                .wanted(kind, resources)
+                .any(|(_, resource)| resource.changed > sent)
     }
 
     fn select(&self, kind: ResourceType, resources: &Resources) -> Vec<Any> {
         let type_url = kind.type_url();
         self.wanted(kind, resources)
-            .map(|(_, resource)| Any { type_url: type_url.clone(), value: resource.bytes.clone() })
+            .map(|(_, resource)| Any {
+                type_url: type_url.clone(),
+                value: resource.bytes.clone(),
+            })
             .collect()
     }
 
     fn unanswered(&self, kind: ResourceType, resources: &Resources) -> Vec<Unanswered> {
         let have = &resources.types[kind.index()];
-        let missing = self.names.iter().filter(|name| !kind.is_wildcard() && !have.contains_key(*name));
-        missing.map(|name| Unanswered { type_url: kind.type_url(), name: name.clone() }).collect()
+        let missing = self
+            .names
+            .iter()
+            .filter(|name| !kind.is_wildcard() && !have.contains_key(*name));
+        missing
+            .map(|name| Unanswered {
+                type_url: kind.type_url(),
+                name: name.clone(),
+            })
+            .collect()
     }
 
     fn progress(&self, kind: ResourceType, resources: &Resources) -> Progress {
@@ -169,12 +236,200 @@ impl Subscription {
         if self.is_due(kind, resources) {
             return Progress::Waiting;
         }
-        match &self.sent {
-            None if kind.is_wildcard() => Progress::Waiting,
-            None => Progress::Acknowledged(current),
-            Some(Sent { answer: Answer::None, .. }) => Progress::Waiting,
-            Some(Sent { answer: Answer::Accepted, .. }) => Progress::Acknowledged(current),
-            Some(Sent { answer: Answer::Refused(message), version, .. }) => Progress::Rejected(*version, message.clone()),
+        match self.sent.as_ref().map(|sent| (&sent.answer, sent.version)) {
+            Some((Answer::Refused(message), version)) => {
+                Progress::Rejected(version, message.clone())
+            }
+            Some((Answer::Accepted, _)) => Progress::Acknowledged(current),
+            // Nothing it asked for by name is to be had: there is nothing to acknowledge.
+            None if !kind.is_wildcard() => Progress::Acknowledged(current),
+            Some((Answer::None, _)) | None => Progress::Waiting,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{Snapshot, discovery::ErrorDetail};
+
+    struct Talk {
+        conversation: Conversation,
+        resources: Resources,
+    }
+
+    impl Talk {
+        fn new() -> Self {
+            Self {
+                conversation: Conversation::new(1),
+                resources: Resources::default(),
+            }
+        }
+
+        fn set(&mut self, cluster_timeout: &str, secrets: &[&str]) -> Vec<String> {
+            let clusters = vec![json!({"name": "c", "connect_timeout": cluster_timeout})];
+            let secrets = secrets.iter().map(|name| json!({"name": name})).collect();
+            let snapshot = Snapshot {
+                clusters,
+                secrets,
+                ..Snapshot::default()
+            };
+            self.resources.replace(snapshot.encode().unwrap());
+            self.due()
+        }
+
+        fn due(&mut self) -> Vec<String> {
+            let due = self.conversation.due(&self.resources);
+            due.iter()
+                .map(|one| {
+                    format!(
+                        "{} {} x{}",
+                        one.type_url.rsplit('.').next().unwrap(),
+                        one.nonce,
+                        one.resources.len()
+                    )
+                })
+                .collect()
+        }
+
+        fn ask(
+            &mut self,
+            kind: ResourceType,
+            nonce: &str,
+            names: &[&str],
+            error: Option<&str>,
+        ) -> Vec<String> {
+            self.conversation.request(DiscoveryRequest {
+                type_url: kind.type_url(),
+                response_nonce: nonce.to_owned(),
+                resource_names: names.iter().map(|&name| name.to_owned()).collect(),
+                error_detail: error.map(|message| ErrorDetail {
+                    code: 13,
+                    message: message.to_owned(),
+                }),
+                ..DiscoveryRequest::default()
+            });
+            self.due()
+        }
+
+        fn status(&self) -> ProxyStatus {
+            self.conversation.status(&self.resources)
+        }
+    }
+
+    const NONE: [&str; 0] = [];
+
+    #[test]
+    fn nothing_is_said_before_there_is_something_to_say() {
+        let mut talk = Talk::new();
+        assert_eq!(talk.ask(ResourceType::Cluster, "", &[], None), NONE);
+        assert_eq!(talk.set("1s", &[]), ["Cluster 1-1 x1"]);
+        assert_eq!(talk.ask(ResourceType::Cluster, "1-1", &[], None), NONE);
+        assert_eq!(talk.set("1s", &[]), NONE);
+        assert_eq!(talk.set("2s", &[]), ["Cluster 1-2 x1"]);
+    }
+
+    #[test]
+    fn secrets_are_answered_by_name_and_the_rest_is_noted() {
+        let mut talk = Talk::new();
+        talk.set("1s", &["a", "x"]);
+        assert_eq!(talk.ask(ResourceType::Secret, "", &["b"], None), NONE);
+        assert_eq!(
+            talk.ask(ResourceType::Secret, "", &["a", "b"], None),
+            ["Secret 1-1 x1"]
+        );
+        let missing: Vec<_> = talk
+            .status()
+            .unanswered
+            .into_iter()
+            .map(|one| one.name)
+            .collect();
+        assert_eq!(missing, ["b"]);
+        talk.ask(ResourceType::Secret, "1-1", &["a", "b"], None);
+        assert_eq!(talk.set("1s", &["a", "b", "x"]), ["Secret 1-2 x2"]);
+        assert!(talk.status().unanswered.is_empty());
+    }
+
+    #[test]
+    fn more_names_and_repeated_questions_are_answered_fewer_names_are_not() {
+        let mut talk = Talk::new();
+        talk.set("1s", &["a", "b"]);
+        talk.ask(ResourceType::Secret, "", &["a"], None);
+        assert_eq!(talk.ask(ResourceType::Secret, "1-1", &["a"], None), NONE);
+        assert_eq!(
+            talk.ask(ResourceType::Secret, "1-1", &["a", "b"], None),
+            ["Secret 1-2 x2"]
+        );
+        assert_eq!(
+            talk.ask(ResourceType::Secret, "1-2", &["a", "b"], None),
+            NONE
+        );
+        assert_eq!(talk.ask(ResourceType::Secret, "1-2", &["b"], None), NONE);
+        assert_eq!(
+            talk.ask(ResourceType::Secret, "1-2", &["b"], None),
+            ["Secret 1-3 x1"]
+        );
+    }
+
+    #[test]
+    fn an_old_nonce_answers_nothing() {
+        let mut talk = Talk::new();
+        talk.ask(ResourceType::Cluster, "", &[], None);
+        talk.set("1s", &[]);
+        talk.set("2s", &[]);
+        assert_eq!(
+            talk.ask(ResourceType::Cluster, "1-1", &[], Some("old")),
+            NONE
+        );
+        assert_eq!(talk.status().progress[0], Progress::Waiting);
+        talk.ask(ResourceType::Cluster, "1-2", &[], None);
+        assert_eq!(talk.status().progress[0], Progress::Acknowledged(2));
+    }
+
+    #[test]
+    fn a_refusal_stands_until_something_better_is_accepted() {
+        let mut talk = Talk::new();
+        talk.ask(ResourceType::Cluster, "", &[], None);
+        talk.set("1s", &[]);
+        assert_eq!(
+            talk.ask(ResourceType::Cluster, "1-1", &[], Some("no")),
+            NONE
+        );
+        assert_eq!(talk.status().rejection.unwrap().message, "no");
+        assert_eq!(talk.set("2s", &[]), ["Cluster 1-2 x1"]);
+        talk.ask(ResourceType::Cluster, "1-2", &[], None);
+        assert_eq!(talk.status().rejection, None);
+    }
+
+    #[test]
+    fn all_is_acknowledged_when_both_clusters_and_listeners_are() {
+        let mut talk = Talk::new();
+        talk.set("1s", &[]);
+        talk.ask(ResourceType::Cluster, "", &[], None);
+        talk.ask(ResourceType::Cluster, "1-1", &[], None);
+        assert_eq!(talk.status().acknowledged, None);
+        talk.ask(ResourceType::Listener, "", &[], None);
+        talk.ask(ResourceType::Listener, "1-2", &[], None);
+        assert_eq!(talk.status().acknowledged, Some(talk.resources.version));
+    }
+
+    #[test]
+    fn types_that_are_not_served_are_noted() {
+        let mut talk = Talk::new();
+        let type_url = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration".to_owned();
+        talk.conversation.request(DiscoveryRequest {
+            type_url: type_url.clone(),
+            resource_names: vec!["80".into()],
+            ..DiscoveryRequest::default()
+        });
+        assert_eq!(
+            talk.status().unanswered,
+            [Unanswered {
+                type_url,
+                name: "80".into()
+            }]
+        );
     }
 }

@@ -94,8 +94,8 @@ impl<T: Message + Default> Decoder for Half<T> {
     type Error = Status;
 
     fn decode(&mut self, buffer: &mut DecodeBuf<'_>) -> Result<Option<T>, Status> {
-        T::decode(buffer)
-            .map(Some)
-            .map_err(|error| Status::invalid_argument(format!("decoding a discovery message: {error}")))
+        T::decode(buffer).map(Some).map_err(|error| {
+            Status::invalid_argument(format!("decoding a discovery message: {error}"))
+        })
     }
 }

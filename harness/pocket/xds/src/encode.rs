@@ -4,6 +4,8 @@
 //! an error names its path also inside `typed_config`, and equal JSON gives equal bytes.
 
 mod schema;
+#[cfg(test)]
+mod tests;
 mod value;
 mod wellknown;
 
@@ -21,7 +23,10 @@ pub(crate) type Encoded<T = ()> = Result<T, Fault>;
 
 impl Fault {
     pub(crate) fn new(problem: impl Into<String>) -> Self {
-        Self { path: Vec::new(), problem: problem.into() }
+        Self {
+            path: Vec::new(),
+            problem: problem.into(),
+        }
     }
 
     /// Puts `field` before the path so far.

@@ -1,6 +1,11 @@
 //! gRPC over a Unix socket: connections, streams, and one task for each.
 
-use std::{convert::Infallible, future::{Ready, ready}, sync::Arc, time::Duration};
+use std::{
+    convert::Infallible,
+    future::{Ready, ready},
+    sync::Arc,
+    time::Duration,
+};
 
 use futures::{Stream, StreamExt, stream};
 use http::{Request, Response};
@@ -23,7 +28,8 @@ use crate::{
 };
 
 const ACCEPT_BACKOFF: Duration = Duration::from_millis(20);
-const STREAM: &str = "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
+const STREAM: &str =
+    "/envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources";
 
 /// Keeps a proxy's socket served; dropping it closes the socket and its streams.
 #[derive(Debug)]
@@ -61,11 +67,15 @@ async fn accept(proxy: Arc<Proxy>, listener: UnixListener) {
 /// One HTTP/2 connection. Its error is the proxy going away, which the stream's end already shows.
 async fn connection(proxy: Arc<Proxy>, stream: UnixStream) {
     let service = service_fn(move |request| route(proxy.clone(), request));
-    let served = http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
+    let served =
+        http2::Builder::new(TokioExecutor::new()).serve_connection(TokioIo::new(stream), service);
     drop(served.await);
 }
 
-async fn route(proxy: Arc<Proxy>, request: Request<Incoming>) -> Result<Response<Body>, Infallible> {
+async fn route(
+    proxy: Arc<Proxy>,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, Infallible> {
     if request.uri().path() != STREAM {
         let refusal = format!("only {STREAM} is served, not {}", request.uri().path());
         return Ok(Status::unimplemented(refusal).into_http());
@@ -80,21 +90,29 @@ struct Aggregated(Arc<Proxy>);
 
 impl StreamingService<DiscoveryRequest> for Aggregated {
     type Response = DiscoveryResponse;
-    type ResponseStream = std::pin::Pin<Box<dyn Stream<Item = Result<DiscoveryResponse, Status>> + Send>>;
+    type ResponseStream =
+        std::pin::Pin<Box<dyn Stream<Item = Result<DiscoveryResponse, Status>> + Send>>;
     type Future = Ready<Result<tonic::Response<Self::ResponseStream>, Status>>;
 
     fn call(&mut self, request: tonic::Request<Streaming<DiscoveryRequest>>) -> Self::Future {
         let (sender, receiver) = mpsc::unbounded_channel();
         tokio::spawn(converse(self.0.clone(), request.into_inner(), sender));
         let responses = stream::unfold(receiver, |mut receiver| async {
-            receiver.recv().await.map(|response| (Ok(response), receiver))
+            receiver
+                .recv()
+                .await
+                .map(|response| (Ok(response), receiver))
         });
         ready(Ok(tonic::Response::new(responses.boxed())))
     }
 }
 
 /// One stream, from its first request until either side ends it.
-async fn converse(proxy: Arc<Proxy>, mut requests: Streaming<DiscoveryRequest>, sender: mpsc::UnboundedSender<DiscoveryResponse>) {
+async fn converse(
+    proxy: Arc<Proxy>,
+    mut requests: Streaming<DiscoveryRequest>,
+    sender: mpsc::UnboundedSender<DiscoveryResponse>,
+) {
     let mut changed = proxy.changed.subscribe();
     let (stream, mut conversation) = proxy.open();
     loop {
@@ -107,7 +125,10 @@ async fn converse(proxy: Arc<Proxy>, mut requests: Streaming<DiscoveryRequest>, 
             () = sender.closed() => break,
         }
         let responses = proxy.turn(stream, &mut conversation);
-        if responses.into_iter().any(|response| sender.send(response).is_err()) {
+        if responses
+            .into_iter()
+            .any(|response| sender.send(response).is_err())
+        {
             break;
         }
     }

@@ -78,7 +78,10 @@ impl Snapshot {
                 let (name, bytes) = encode_one(kind, index, value)?;
                 let path = format!("{}[{name}]", kind.plural());
                 if encoded[kind.index()].insert(name, bytes).is_some() {
-                    return Err(EncodeError { path, problem: "this name occurs twice".to_owned() });
+                    return Err(EncodeError {
+                        path,
+                        problem: "this name occurs twice".to_owned(),
+                    });
                 }
             }
         }
@@ -86,11 +89,22 @@ impl Snapshot {
     }
 }
 
-fn encode_one(kind: ResourceType, index: usize, value: &Value) -> Result<(String, Bytes), EncodeError> {
+fn encode_one(
+    kind: ResourceType,
+    index: usize,
+    value: &Value,
+) -> Result<(String, Bytes), EncodeError> {
     let field = kind.name_field();
-    let Some(name) = value.get(field).and_then(Value::as_str).filter(|name| !name.is_empty()) else {
+    let Some(name) = value
+        .get(field)
+        .and_then(Value::as_str)
+        .filter(|name| !name.is_empty())
+    else {
         let path = format!("{}[{index}]", kind.plural());
-        return Err(EncodeError { path, problem: format!("{field} is missing or empty") });
+        return Err(EncodeError {
+            path,
+            problem: format!("{field} is missing or empty"),
+        });
     };
     let bytes = encode::resource(kind.message(), value).map_err(|fault| {
         let (path, problem) = fault.locate(format!("{}[{name}]", kind.plural()));
@@ -106,7 +120,10 @@ impl Resources {
         self.version.snapshot = snapshot;
         for (kind, new) in ResourceType::ALL.into_iter().zip(encoded) {
             let old = std::mem::take(&mut self.types[kind.index()]);
-            let same = old.len() == new.len() && new.iter().all(|(name, bytes)| old.get(name).is_some_and(|had| had.bytes == *bytes));
+            let same = old.len() == new.len()
+                && new
+                    .iter()
+                    .all(|(name, bytes)| old.get(name).is_some_and(|had| had.bytes == *bytes));
             if !same || self.version.types[kind.index()] == 0 {
                 self.version.types[kind.index()] = snapshot;
             }
@@ -116,7 +133,11 @@ impl Resources {
     }
 }
 
-fn number(old: &BTreeMap<String, Resource>, new: BTreeMap<String, Bytes>, snapshot: u64) -> BTreeMap<String, Resource> {
+fn number(
+    old: &BTreeMap<String, Resource>,
+    new: BTreeMap<String, Bytes>,
+    snapshot: u64,
+) -> BTreeMap<String, Resource> {
     new.into_iter()
         .map(|(name, bytes)| {
             let kept = old.get(&name).filter(|had| had.bytes == bytes);
@@ -133,8 +154,14 @@ mod tests {
     use super::*;
 
     fn clusters(timeout: &str) -> Snapshot {
-        let clusters = vec![json!({"name": "a", "connect_timeout": timeout}), json!({"name": "b"})];
-        Snapshot { clusters, ..Snapshot::default() }
+        let clusters = vec![
+            json!({"name": "a", "connect_timeout": timeout}),
+            json!({"name": "b"}),
+        ];
+        Snapshot {
+            clusters,
+            ..Snapshot::default()
+        }
     }
 
     #[test]
@@ -143,16 +170,34 @@ mod tests {
         let first = resources.replace(clusters("1s").encode().unwrap());
         let same = resources.replace(clusters("1s").encode().unwrap());
         let other = resources.replace(clusters("2s").encode().unwrap());
-        assert_eq!((first.types, same.types, other.types), ([1; 4], [1; 4], [3, 1, 1, 1]));
-        let changed: Vec<_> = resources.types[0].values().map(|resource| resource.changed).collect();
+        assert_eq!(
+            (first.types, same.types, other.types),
+            ([1; 4], [1; 4], [3, 1, 1, 1])
+        );
+        let changed: Vec<_> = resources.types[0]
+            .values()
+            .map(|resource| resource.changed)
+            .collect();
         assert_eq!(changed, [3, 1]);
     }
 
     #[test]
     fn names_are_needed_and_unique() {
-        let twice = Snapshot { clusters: vec![json!({"name": "a"}), json!({"name": "a"})], ..Snapshot::default() };
-        assert_eq!(twice.encode().unwrap_err().to_string(), "clusters[a]: this name occurs twice");
-        let none = Snapshot { endpoints: vec![json!({})], ..Snapshot::default() };
-        assert_eq!(none.encode().unwrap_err().to_string(), "endpoints[0]: cluster_name is missing or empty");
+        let twice = Snapshot {
+            clusters: vec![json!({"name": "a"}), json!({"name": "a"})],
+            ..Snapshot::default()
+        };
+        assert_eq!(
+            twice.encode().unwrap_err().to_string(),
+            "clusters[a]: this name occurs twice"
+        );
+        let none = Snapshot {
+            endpoints: vec![json!({})],
+            ..Snapshot::default()
+        };
+        assert_eq!(
+            none.encode().unwrap_err().to_string(),
+            "endpoints[0]: cluster_name is missing or empty"
+        );
     }
 }

@@ -82,7 +82,11 @@ impl ResourceType {
     }
 
     pub(crate) fn name_field(self) -> &'static str {
-        if self == Self::Endpoint { "cluster_name" } else { "name" }
+        if self == Self::Endpoint {
+            "cluster_name"
+        } else {
+            "name"
+        }
     }
 
     /// Clusters and listeners are asked for as a whole, endpoints and secrets by name.
@@ -164,11 +168,22 @@ impl ProxyStatus {
                 Progress::Acknowledged(have) if *have >= wanted => {}
                 Progress::NotAsked if !kind.is_wildcard() => {}
                 Progress::Rejected(refused, message) if *refused >= wanted => {
-                    let rejected = Rejected { type_url: kind.type_url(), message: message.clone() };
+                    let rejected = Rejected {
+                        type_url: kind.type_url(),
+                        message: message.clone(),
+                    };
                     return Ok(Err(rejected));
                 }
-                Progress::NotAsked => return Err(format!("the proxy to ask for {}", kind.plural())),
-                _ => return Err(format!("the proxy to answer {}{}", kind.plural(), self.missing())),
+                Progress::NotAsked => {
+                    return Err(format!("the proxy to ask for {}", kind.plural()));
+                }
+                _ => {
+                    return Err(format!(
+                        "the proxy to answer {}{}",
+                        kind.plural(),
+                        self.missing()
+                    ));
+                }
             }
         }
         Ok(Ok(()))
@@ -179,7 +194,14 @@ impl ProxyStatus {
         if self.unanswered.is_empty() {
             return String::new();
         }
-        let names: Vec<_> = self.unanswered.iter().map(|one| one.name.as_str()).collect();
-        format!(" (it asked for {}, which it was not given)", names.join(", "))
+        let names: Vec<_> = self
+            .unanswered
+            .iter()
+            .map(|one| one.name.as_str())
+            .collect();
+        format!(
+            " (it asked for {}, which it was not given)",
+            names.join(", ")
+        )
     }
 }

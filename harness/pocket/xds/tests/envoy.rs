@@ -1,6 +1,7 @@
 //! A real Envoy on the stream: boot, update, refusal, warming, rebuilt clusters, reconnecting.
 //!
 //! The program is `MESHPROOF_ENVOY`; without it the tests say so and pass, under `CI` they fail.
+//! With `MESHPROOF_TEST_MARK` its connections carry that mark, which needs `CAP_NET_ADMIN`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
@@ -42,7 +43,10 @@ impl Drop for Rig {
 
 fn program() -> Option<PathBuf> {
     let program = env::var_os("MESHPROOF_ENVOY").map(PathBuf::from);
-    assert!(program.is_some() || env::var_os("CI").is_none(), "MESHPROOF_ENVOY must name an envoy under CI");
+    assert!(
+        program.is_some() || env::var_os("CI").is_none(),
+        "MESHPROOF_ENVOY must name an envoy under CI"
+    );
     if program.is_none() {
         println!("skipped: MESHPROOF_ENVOY does not name an envoy");
     }
@@ -54,12 +58,19 @@ fn start(dir: &tempfile::TempDir, program: &PathBuf) -> Child {
         node_id: PROXY.to_owned(),
         xds_socket: dir.path().join("xds"),
         admin: AdminAddress::Pipe(dir.path().join("admin")),
-        mark: None,
+        mark: env::var("MESHPROOF_TEST_MARK")
+            .ok()
+            .map(|mark| mark.parse().unwrap()),
     };
     let config = dir.path().join("bootstrap.json");
     fs::write(&config, bootstrap(&options).to_string()).unwrap();
     let log = fs::File::create(dir.path().join("log")).unwrap();
-    Command::new(program).args(arguments(&config, (1, 40))).stdout(Stdio::null()).stderr(log).spawn().unwrap()
+    Command::new(program)
+        .args(arguments(&config, (1, 40)))
+        .stdout(Stdio::null())
+        .stderr(log)
+        .spawn()
+        .unwrap()
 }
 
 impl Rig {
@@ -68,7 +79,13 @@ impl Rig {
         let ads = Ads::new();
         let serving = ads.serve(PROXY, UnixListener::bind(dir.path().join("xds")).unwrap());
         let envoy = start(&dir, &program);
-        Self { ads, dir, envoy, program, _serving: serving }
+        Self {
+            ads,
+            dir,
+            envoy,
+            program,
+            _serving: serving,
+        }
     }
 
     async fn apply(&self, snapshot: &Snapshot) -> Result<Duration, AckError> {
@@ -78,31 +95,52 @@ impl Rig {
     }
 
     async fn answered(&self, version: Version) -> Result<(), AckError> {
-        self.ads.acknowledged(PROXY, version, Instant::now() + Duration::from_secs(20)).await
+        self.ads
+            .acknowledged(PROXY, version, Instant::now() + Duration::from_secs(20))
+            .await
     }
 
     async fn admin(&self) -> Admin {
-        Admin::connect(UnixStream::connect(self.dir.path().join("admin")).await.unwrap()).await.unwrap()
+        Admin::connect(
+            UnixStream::connect(self.dir.path().join("admin"))
+                .await
+                .unwrap(),
+        )
+        .await
+        .unwrap()
     }
 
     async fn content(&self) -> Content {
         self.admin().await.content().await.unwrap()
     }
 
-    /// What serves is what was set: the listener's tcp_proxy and the cluster's timeout.
+    /// What serves is what was set: the target of the listener and the cluster's timeout.
     async fn serves(&self) -> (String, String) {
         let content = self.content().await;
         let listener = content.listeners[0].active.as_ref().unwrap();
         let filter = &listener["filter_chains"][0]["filters"][0]["typed_config"];
-        let cluster = content.clusters.iter().find(|held| held.name == "mysql").unwrap().active.as_ref().unwrap();
-        (filter["cluster"].as_str().unwrap().to_owned(), cluster["connect_timeout"].as_str().unwrap().to_owned())
+        let cluster = content
+            .clusters
+            .iter()
+            .find(|held| held.name == "mysql")
+            .unwrap()
+            .active
+            .as_ref()
+            .unwrap();
+        (
+            filter["cluster"].as_str().unwrap().to_owned(),
+            cluster["connect_timeout"].as_str().unwrap().to_owned(),
+        )
     }
 }
 
 fn snapshot(timeout: &str, target: &str, port: u16) -> Snapshot {
     Snapshot {
         listeners: vec![listener(target)],
-        clusters: vec![cluster(timeout), json!({"name": "BlackHole", "type": "STATIC", "connect_timeout": "1s"})],
+        clusters: vec![
+            cluster(timeout),
+            json!({"name": "BlackHole", "type": "STATIC", "connect_timeout": "1s"}),
+        ],
         endpoints: vec![endpoints(port)],
         secrets: vec![authority()],
     }
@@ -151,7 +189,10 @@ fn authority() -> Value {
 async fn a_configuration_is_active_and_updates_are_quick() {
     let Some(program) = program() else { return };
     let rig = Rig::new(program);
-    println!("booted and configured in {:?}", rig.apply(&snapshot("1s", "mysql", 1)).await.unwrap());
+    println!(
+        "booted and configured in {:?}",
+        rig.apply(&snapshot("1s", "mysql", 1)).await.unwrap()
+    );
     assert_eq!(rig.serves().await, ("mysql".to_owned(), "1s".to_owned()));
 
     let mut spent = Vec::new();
@@ -161,15 +202,24 @@ async fn a_configuration_is_active_and_updates_are_quick() {
         assert_eq!(rig.serves().await.0, target);
     }
     spent.sort();
-    println!("listener update acknowledged in {:?} (median of 10, slowest {:?})", spent[5], spent[9]);
+    println!(
+        "listener update acknowledged in {:?} (median of 10, slowest {:?})",
+        spent[5], spent[9]
+    );
     assert!(spent[5] < Duration::from_millis(100));
 
     // A rebuilt cluster waits for its endpoints and its secret, which did not change.
-    println!("cluster update acknowledged in {:?}", rig.apply(&snapshot("2s", "mysql", 1)).await.unwrap());
+    println!(
+        "cluster update acknowledged in {:?}",
+        rig.apply(&snapshot("2s", "mysql", 1)).await.unwrap()
+    );
     assert_eq!(rig.serves().await.1, "2s");
     assert!(rig.admin().await.warming().await.unwrap().is_done());
 
-    println!("endpoint update acknowledged in {:?}", rig.apply(&snapshot("2s", "mysql", 2)).await.unwrap());
+    println!(
+        "endpoint update acknowledged in {:?}",
+        rig.apply(&snapshot("2s", "mysql", 2)).await.unwrap()
+    );
     let clusters = rig.admin().await.get("/clusters").await.unwrap();
     assert!(String::from_utf8_lossy(&clusters).contains("mysql::127.0.0.1:2::"));
 }
@@ -183,10 +233,19 @@ async fn a_refusal_comes_with_its_text_and_leaves_the_old_in_force() {
     wrong.listeners[0]["listener_filters"] = json!([{"name": "nobody.knows"}]);
     let error = rig.apply(&wrong).await.unwrap_err();
     println!("{error}");
-    assert!(matches!(&error, AckError::Rejected(refused) if refused.message.contains("nobody.knows")), "{error}");
+    assert!(
+        matches!(&error, AckError::Rejected(refused) if refused.message.contains("nobody.knows")),
+        "{error}"
+    );
     assert!(rig.ads.subscribe(PROXY).borrow().rejection.is_some());
     assert_eq!(rig.serves().await.0, "mysql");
-    assert!(rig.content().await.listeners[0].error.as_ref().unwrap().contains("nobody.knows"));
+    assert!(
+        rig.content().await.listeners[0]
+            .error
+            .as_ref()
+            .unwrap()
+            .contains("nobody.knows")
+    );
     rig.apply(&snapshot("1s", "BlackHole", 1)).await.unwrap();
     assert_eq!(rig.ads.subscribe(PROXY).borrow().rejection, None);
 }
@@ -197,11 +256,17 @@ async fn a_missing_secret_is_named_and_taken_up_when_it_comes() {
     let rig = Rig::new(program);
     rig.apply(&snapshot("1s", "mysql", 1)).await.unwrap();
     let mut missing = snapshot("3s", "mysql", 1);
-    missing.clusters[0]["transport_socket"]["typed_config"]["common_tls_context"] = json!({"validation_context_sds_secret_config": sds("late")});
+    missing.clusters[0]["transport_socket"]["typed_config"]["common_tls_context"] =
+        json!({"validation_context_sds_secret_config": sds("late")});
     rig.ads.set(PROXY, &missing).unwrap();
     let mut status = rig.ads.subscribe(PROXY);
     let asked = status.wait_for(|status| status.unanswered.iter().any(|one| one.name == "late"));
-    drop(tokio::time::timeout(Duration::from_secs(5), asked).await.unwrap().unwrap());
+    drop(
+        tokio::time::timeout(Duration::from_secs(5), asked)
+            .await
+            .unwrap()
+            .unwrap(),
+    );
     assert_eq!(rig.admin().await.warming().await.unwrap().clusters, 1);
     assert_eq!(rig.serves().await.1, "1s");
 
@@ -232,6 +297,12 @@ async fn a_proxy_that_comes_back_is_served_again() {
 async fn nobody_answering_is_said() {
     let ads = Ads::new();
     let version = ads.set(PROXY, &Snapshot::default()).unwrap();
-    let error = ads.acknowledged(PROXY, version, Instant::now() + Duration::from_millis(10)).await.unwrap_err();
-    assert_eq!(error.to_string(), "not acknowledged in time: waiting for the proxy to connect");
+    let error = ads
+        .acknowledged(PROXY, version, Instant::now() + Duration::from_millis(10))
+        .await
+        .unwrap_err();
+    assert_eq!(
+        error.to_string(),
+        "not acknowledged in time: waiting for the proxy to connect"
+    );
 }

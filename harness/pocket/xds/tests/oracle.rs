@@ -38,7 +38,12 @@ fn pushed(proxy: &str) -> Snapshot {
     let mut raw = read(proxy);
     clean(&mut raw);
     let list = |kind: &str| raw[kind].as_array().unwrap().clone();
-    Snapshot { listeners: list("listeners"), clusters: list("clusters"), endpoints: list("endpoints"), secrets: Vec::new() }
+    Snapshot {
+        listeners: list("listeners"),
+        clusters: list("clusters"),
+        endpoints: list("endpoints"),
+        secrets: Vec::new(),
+    }
 }
 
 fn read(proxy: &str) -> Value {
@@ -59,6 +64,11 @@ fn clean(value: &mut Value) {
 }
 
 fn foreign(item: &Value) -> bool {
-    let Some(url) = item["typed_config"]["@type"].as_str() else { return false };
-    url.contains("istio") || url.ends_with(".TypedStruct") || url.ends_with(".HttpConnectionManager") || url.contains("stats.PluginConfig")
+    let Some(url) = item["typed_config"]["@type"].as_str() else {
+        return false;
+    };
+    url.contains("istio")
+        || url.ends_with(".TypedStruct")
+        || url.ends_with(".HttpConnectionManager")
+        || url.contains("stats.PluginConfig")
 }

@@ -12,8 +12,7 @@ use std::{
 use sha2::{Digest, Sha256};
 
 use crate::{
-    Environment, Options, Silent, Toolchain, ToolchainError,
-    find,
+    Environment, Options, Silent, Toolchain, ToolchainError, find,
     hex::hex,
     pins::{EnvoyPin, Pins, Wheel},
 };
@@ -32,8 +31,19 @@ impl Machine {
     pub(super) fn new() -> Self {
         let owned = tempfile::tempdir().unwrap();
         let folder = owned.path().to_owned();
-        let machine = Self { folder, _owned: Some(owned) };
-        for name in ["bin", "cache", "calls", "wheel/envoy/_bin", "tree/usr/sbin", "tree/usr/bin", "tree/usr/lib/x-linux-gnu"] {
+        let machine = Self {
+            folder,
+            _owned: Some(owned),
+        };
+        for name in [
+            "bin",
+            "cache",
+            "calls",
+            "wheel/envoy/_bin",
+            "tree/usr/sbin",
+            "tree/usr/bin",
+            "tree/usr/lib/x-linux-gnu",
+        ] {
             fs::create_dir_all(machine.folder.join(name)).unwrap();
         }
         for name in BORROWED {
@@ -45,7 +55,10 @@ impl Machine {
     }
 
     pub(super) fn at(folder: PathBuf) -> Self {
-        Self { folder, _owned: None }
+        Self {
+            folder,
+            _owned: None,
+        }
     }
 
     pub(super) fn folder(&self) -> &Path {
@@ -54,25 +67,44 @@ impl Machine {
 
     pub(super) fn options(&self) -> Options {
         let path = self.folder.join("bin");
-        let environment = Environment(BTreeMap::from([("PATH".into(), path.into()), ("HOME".into(), self.folder.clone().into())]));
-        Options { environment, cache: self.folder.join("cache"), any_envoy: false, fetch: true, system_folders: false }
+        let environment = Environment(BTreeMap::from([
+            ("PATH".into(), path.into()),
+            ("HOME".into(), self.folder.clone().into()),
+        ]));
+        Options {
+            environment,
+            cache: self.folder.join("cache"),
+            any_envoy: false,
+            fetch: true,
+            system_folders: false,
+        }
     }
 
     /// Finds with this machine's wheel as the pinned one.
     pub(super) fn find(&self) -> Result<Toolchain, ToolchainError> {
-        let pins = Pins { envoy: self.pin(), ..Pins::read()? };
+        let pins = Pins {
+            envoy: self.pin(),
+            ..Pins::read()?
+        };
         find::find_pinned(&pins, &self.options(), &Silent)
     }
 
     pub(super) fn pin(&self) -> EnvoyPin {
         let wheel = fs::read(self.folder.join("envoy.whl")).unwrap();
         let sha256 = hex(&Sha256::digest(&wheel));
-        let wheels = vec![Wheel { architecture: ARCH.to_owned(), bytes: wheel.len() as u64, sha256 }];
-        EnvoyPin { wheels, ..Pins::read().unwrap().envoy }
+        let wheels = vec![Wheel {
+            architecture: ARCH.to_owned(),
+            bytes: wheel.len() as u64,
+            sha256,
+        }];
+        EnvoyPin {
+            wheels,
+            ..Pins::read().unwrap().envoy
+        }
     }
 
     pub(super) fn script(&self, name: &str, body: &str) {
-        self.executable(&self.folder.join("bin").join(name), body);
+        executable(&self.folder.join("bin").join(name), body);
     }
 
     /// A program on `PATH` whose `--version` prints `line`.
@@ -81,12 +113,7 @@ impl Machine {
     }
 
     pub(super) fn program_at(&self, path: &Path, line: &str) {
-        self.executable(path, &format!("{}\necho '{line}'", self.count("version")));
-    }
-
-    fn executable(&self, path: &Path, body: &str) {
-        fs::write(path, format!("#!{}\n{body}\n", real("sh").display())).unwrap();
-        fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+        executable(path, &format!("{}\necho '{line}'", self.count("version")));
     }
 
     fn count(&self, what: &str) -> String {
@@ -94,12 +121,15 @@ impl Machine {
     }
 
     pub(super) fn calls(&self, what: &str) -> usize {
-        fs::read_to_string(self.folder.join("calls").join(what)).map_or(0, |text| text.lines().count())
+        fs::read_to_string(self.folder.join("calls").join(what))
+            .map_or(0, |text| text.lines().count())
     }
 
     pub(super) fn cache_entries(&self) -> Vec<String> {
         let entries = fs::read_dir(self.options().cache).unwrap();
-        let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();
+        let mut names: Vec<_> = entries
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
         names.sort();
         names
     }
@@ -118,12 +148,21 @@ impl Machine {
 
     /// Writes half a wheel, then waits until the gate's writer goes away.
     pub(super) fn stuck_pip(&self, gate: &Path) -> String {
-        self.pip(&format!("head -c 100 \"$wheel\" > \"$dest/envoy.whl\"; cat '{}' > /dev/null; exit 1", gate.display()))
+        self.pip(&format!(
+            "head -c 100 \"$wheel\" > \"$dest/envoy.whl\"; cat '{}' > /dev/null; exit 1",
+            gate.display()
+        ))
     }
 
     pub(super) fn gate(&self) -> PathBuf {
         let gate = self.folder.join("gate");
-        assert!(Command::new("mkfifo").arg(&gate).status().unwrap().success());
+        assert!(
+            Command::new("mkfifo")
+                .arg(&gate)
+                .status()
+                .unwrap()
+                .success()
+        );
         gate
     }
 
@@ -147,7 +186,10 @@ impl Machine {
             &format!("{count}\ncase \"$*\" in\n*print-uris*) echo \"{line}\";;\n*download*) cp '{}' all_1%3a2_amd64.deb;;\nesac", package.display()),
         );
         self.script("dpkg-deb", "mkdir -p \"$3\"\ntar -xf \"$2\" -C \"$3\"");
-        self.script("ldd", "[ -n \"$LD_LIBRARY_PATH\" ] || echo 'libx.so.1 => not found'");
+        self.script(
+            "ldd",
+            "[ -n \"$LD_LIBRARY_PATH\" ] || echo 'libx.so.1 => not found'",
+        );
     }
 
     pub(super) fn remove_clients(&self) {
@@ -158,28 +200,57 @@ impl Machine {
 
     fn make_wheel(&self) {
         self.program_at(&self.folder.join("wheel/envoy/_bin/envoy"), ENVOY);
-        let made = Command::new("python3").args(["-m", "zipfile", "-c", "../envoy.whl", "envoy/"]).current_dir(self.folder.join("wheel")).status();
+        let made = Command::new("python3")
+            .args(["-m", "zipfile", "-c", "../envoy.whl", "envoy/"])
+            .current_dir(self.folder.join("wheel"))
+            .status();
         assert!(made.unwrap().success());
     }
 
     fn make_package(&self) {
         let tree = self.folder.join("tree");
-        self.program_at(&tree.join("usr/sbin/mariadbd"), "mariadbd  Ver 10.11.14-MariaDB for debian-linux-gnu on x86_64");
-        self.program_at(&tree.join("usr/bin/mariadb"), "mariadb  Ver 15.1 Distrib 10.11.14-MariaDB, for debian-linux-gnu");
-        self.program_at(&tree.join("usr/sbin/nft"), "nftables v1.0.6 (Lester Gooch #5)");
-        let made = Command::new("tar").arg("-cf").arg(self.folder.join("all.deb")).args(["-C"]).arg(&tree).arg("usr").status();
+        self.program_at(
+            &tree.join("usr/sbin/mariadbd"),
+            "mariadbd  Ver 10.11.14-MariaDB for debian-linux-gnu on x86_64",
+        );
+        self.program_at(
+            &tree.join("usr/bin/mariadb"),
+            "mariadb  Ver 15.1 Distrib 10.11.14-MariaDB, for debian-linux-gnu",
+        );
+        self.program_at(
+            &tree.join("usr/sbin/nft"),
+            "nftables v1.0.6 (Lester Gooch #5)",
+        );
+        let made = Command::new("tar")
+            .arg("-cf")
+            .arg(self.folder.join("all.deb"))
+            .args(["-C"])
+            .arg(&tree)
+            .arg("usr")
+            .status();
         assert!(made.unwrap().success());
     }
+}
+
+fn executable(path: &Path, body: &str) {
+    fs::write(path, format!("#!{}\n{body}\n", real("sh").display())).unwrap();
+    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
 }
 
 /// Where a program of the real machine is.
 fn real(name: &str) -> PathBuf {
     let path = std::env::var_os("PATH").unwrap();
-    std::env::split_paths(&path).map(|folder| folder.join(name)).find(|file| file.is_file()).unwrap()
+    std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|file| file.is_file())
+        .unwrap()
 }
 
 /// The interpreter itself: what is on `PATH` may be a script that needs more of the real machine.
 fn python() -> PathBuf {
-    let output = Command::new("python3").args(["-c", "import sys; print(sys.executable)"]).output().unwrap();
+    let output = Command::new("python3")
+        .args(["-c", "import sys; print(sys.executable)"])
+        .output()
+        .unwrap();
     String::from_utf8(output.stdout).unwrap().trim().into()
 }

@@ -28,14 +28,20 @@ pub(super) fn encode(descriptor: &MessageDescriptor, value: &Value) -> Encoded<O
 }
 
 fn any(object: &Map<String, Value>, out: &mut Vec<u8>) -> Encoded {
-    let url = object.get("@type").ok_or_else(|| Fault::new("@type is missing"))?;
+    let url = object
+        .get("@type")
+        .ok_or_else(|| Fault::new("@type is missing"))?;
     let url = text(url).map_err(|fault| fault.within("@type"))?;
     let name = url.rsplit('/').next().unwrap_or(url);
     let descriptor = message(name).map_err(|fault| fault.within("@type"))?;
     let bytes = if name.starts_with("google.protobuf.") {
-        let value = object.get("value").ok_or_else(|| Fault::new("value is missing"))?;
+        let value = object
+            .get("value")
+            .ok_or_else(|| Fault::new("value is missing"))?;
         if let Some(extra) = object.keys().find(|key| *key != "@type" && *key != "value") {
-            return Err(Fault::new(format!("unknown field beside the value of {name}")).within(extra));
+            return Err(
+                Fault::new(format!("unknown field beside the value of {name}")).within(extra),
+            );
         }
         encode_message(&descriptor, value).map_err(|fault| fault.within("value"))?
     } else {
@@ -50,8 +56,11 @@ fn any(object: &Map<String, Value>, out: &mut Vec<u8>) -> Encoded {
 
 /// `1.5s`: seconds as field 1, nanoseconds as field 2, both with the sign.
 fn duration(text: &str, out: &mut Vec<u8>) -> Encoded {
-    let (seconds, nanos) =
-        parse_duration(text).ok_or_else(|| Fault::new(format!("expected a duration such as 10s or 0.1s, found {text:?}")))?;
+    let (seconds, nanos) = parse_duration(text).ok_or_else(|| {
+        Fault::new(format!(
+            "expected a duration such as 10s or 0.1s, found {text:?}"
+        ))
+    })?;
     varint(1, seconds.cast_unsigned(), out);
     varint(2, nanos.cast_unsigned(), out);
     Ok(())
@@ -59,7 +68,9 @@ fn duration(text: &str, out: &mut Vec<u8>) -> Encoded {
 
 fn parse_duration(text: &str) -> Option<(i64, i64)> {
     let number = text.strip_suffix('s')?;
-    let (sign, digits) = number.strip_prefix('-').map_or((1, number), |rest| (-1, rest));
+    let (sign, digits) = number
+        .strip_prefix('-')
+        .map_or((1, number), |rest| (-1, rest));
     let (whole, fraction) = digits.split_once('.').unwrap_or((digits, "0"));
     let plain = |part: &str| !part.is_empty() && part.bytes().all(|byte| byte.is_ascii_digit());
     if !plain(whole) || !plain(fraction) || fraction.len() > 9 {
@@ -123,7 +134,18 @@ mod tests {
         assert_eq!(parse_duration("10s"), Some((10, 0)));
         assert_eq!(parse_duration("0.100s"), Some((0, 100_000_000)));
         assert_eq!(parse_duration("-1.5s"), Some((-1, -500_000_000)));
-        for wrong in ["", "s", "10", "1.s", ".5s", "1.0000000001s", "1e3s", "+1s", "--1s", "10ms"] {
+        for wrong in [
+            "",
+            "s",
+            "10",
+            "1.s",
+            ".5s",
+            "1.0000000001s",
+            "1e3s",
+            "+1s",
+            "--1s",
+            "10ms",
+        ] {
             assert_eq!(parse_duration(wrong), None, "{wrong}");
         }
     }
