@@ -1,9 +1,23 @@
 //! The embedded clusters: two Kubernetes clusters with Istio's behaviour, as local processes.
+//!
+//! [`Pocket::start`] brings up both, and hands out a `kube::Client` for each. Everything ends with
+//! the [`Pocket`], or with the process, however that ends.
+#![cfg_attr(test, allow(clippy::unwrap_used))]
 
 pub mod addresses;
+mod admission;
+mod controllers;
+mod dns;
 pub mod images;
-pub mod injection;
+mod injection;
 pub mod install;
-pub mod controllers;
-pub mod dns;
-pub mod kubelet;
+mod kubelet;
+mod mesh;
+mod network;
+mod pocket;
+pub mod router;
+mod streams;
+
+pub use addresses::ClusterName;
+pub use kubelet::Programs;
+pub use pocket::{Cluster, Pocket, PocketError, PocketOptions};

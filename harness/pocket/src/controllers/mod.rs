@@ -2,6 +2,7 @@
 
 pub mod deployments;
 pub mod endpoints;
+pub mod reconcile;
 
 /// The alphabet of generated names: no vowels, nothing that looks like another character
 /// (Kubernetes `k8s.io/apimachinery/pkg/util/rand`).

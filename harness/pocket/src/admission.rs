@@ -1,0 +1,67 @@
+//! Admission of the embedded clusters: sidecar injection, and the mesh's judgement of its resources.
+
+use std::sync::Arc;
+
+use meshproof_mesh::MeshConfig;
+use meshproof_pocket_api::{Admission, AdmissionRequest, Kind, Operation, StatusError, Store, Warnings};
+use serde_json::Value;
+
+use crate::controllers::reconcile::inject;
+use crate::install::{ISTIO_SYSTEM, MESH_CONFIG_MAP};
+use crate::mesh::default_mesh_config;
+
+/// Admission over one cluster's store.
+pub struct MeshAdmission {
+    store: Arc<Store>,
+}
+
+impl MeshAdmission {
+    /// Injects by the labels of the namespaces in `store`, and judges by its mesh configuration.
+    pub fn new(store: Arc<Store>) -> Self {
+        Self { store }
+    }
+
+    fn mesh_config(&self) -> MeshConfig {
+        let map = self.store.get(Kind::ConfigMap, ISTIO_SYSTEM, MESH_CONFIG_MAP);
+        let text = map.as_ref().and_then(|m| m.pointer("/data/mesh")).and_then(Value::as_str);
+        // A broken mesh configuration was refused when it was written; see below.
+        text.and_then(|text| MeshConfig::from_yaml(text).ok()).unwrap_or_else(default_mesh_config)
+    }
+}
+
+impl Admission for MeshAdmission {
+    fn admit(&self, request: AdmissionRequest<'_>) -> Result<Warnings, StatusError> {
+        if !matches!(request.operation, Operation::Create | Operation::Update) {
+            return Ok(Warnings::new());
+        }
+        match request.kind {
+            Kind::Pod if request.operation == Operation::Create => inject(&self.store, request.object),
+            Kind::ConfigMap if is_mesh_config(request.namespace, request.object) => check_mesh_config(request.object)?,
+            kind if kind.info().group.ends_with(".istio.io") => return self.judge(request.object),
+            _ => {}
+        }
+        Ok(Warnings::new())
+    }
+}
+
+impl MeshAdmission {
+    fn judge(&self, object: &Value) -> Result<Warnings, StatusError> {
+        let verdict = meshproof_mesh::admit(object, &self.mesh_config());
+        match verdict.error {
+            // The API server gives a webhook's refusal the code that the webhook chose; istiod's is 400.
+            Some(message) => Err(StatusError::bad_request(message)),
+            None => Ok(verdict.warnings),
+        }
+    }
+}
+
+fn is_mesh_config(namespace: &str, object: &Value) -> bool {
+    namespace == ISTIO_SYSTEM && object["metadata"]["name"] == MESH_CONFIG_MAP
+}
+
+fn check_mesh_config(object: &Value) -> Result<(), StatusError> {
+    let text = object.pointer("/data/mesh").and_then(Value::as_str).unwrap_or_default();
+    MeshConfig::from_yaml(text).map(drop).map_err(|e| {
+        StatusError::bad_request(format!("admission webhook \"meshproof.dev\" denied the request: data.mesh: {e}"))
+    })
+}

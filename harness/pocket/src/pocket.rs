@@ -1,0 +1,189 @@
+//! Bringing the two clusters up, and down.
+
+use std::sync::Arc;
+
+use meshproof_pki::{MeshCa, PkiError};
+use meshproof_pocket_api::{ApiServer, Kind, ListenError, Listening, StatusError, Store, TlsConfig};
+use meshproof_pocket_node::{LinkEnd, LinkSpec, Node, NodeError, NodeOptions, RouterSpec};
+use meshproof_pocket_xds::Ads;
+use serde_json::Value;
+use tokio::task::JoinSet;
+
+use crate::addresses::{AddressPlan, ClusterName};
+use crate::admission::MeshAdmission;
+use crate::controllers::reconcile;
+use crate::dns::{self, Zone};
+use crate::install;
+use crate::kubelet::{Kubelet, Programs};
+use crate::mesh::Mesh;
+use crate::network::{self, Network};
+use crate::streams::PodStreams;
+
+/// The trust domain of both meshes, Istio's default. Each has an authority of its own.
+const TRUST_DOMAIN: &str = "cluster.local";
+
+/// What the clusters are made of.
+#[derive(Clone, Debug)]
+pub struct PocketOptions {
+    /// The programs that pods run.
+    pub programs: Programs,
+    /// The mesh configuration (YAML) of each cluster at its start; absent: [`install::DEFAULT_MESH_CONFIG`].
+    pub mesh_config: [Option<String>; 2],
+}
+
+/// Why the clusters could not be brought up.
+#[derive(Debug, thiserror::Error)]
+pub enum PocketError {
+    /// Namespaces, network, or a socket in it.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+    /// A certificate.
+    #[error("making the mesh's certificates: {0}")]
+    Pki(#[from] PkiError),
+    /// One of the first objects.
+    #[error("creating {object} in the {cluster} cluster: {source}")]
+    Install {
+        /// Kind and name.
+        object: String,
+        /// The cluster.
+        cluster: ClusterName,
+        /// The API server's answer.
+        source: StatusError,
+    },
+}
+
+/// Two running clusters.
+pub struct Pocket {
+    node: Node,
+    clusters: [Cluster; 2],
+    _tasks: JoinSet<()>,
+}
+
+/// One running cluster.
+pub struct Cluster {
+    /// Which of the two.
+    pub name: ClusterName,
+    /// Its API server.
+    pub api: ApiServer,
+}
+
+/// The name of a cluster's router at the node.
+fn router(cluster: ClusterName) -> String {
+    format!("{cluster}/router")
+}
+
+impl Pocket {
+    /// Brings up both clusters. Needs a tokio runtime with I/O and time, which must outlive them.
+    pub async fn start(options: PocketOptions) -> Result<Self, PocketError> {
+        let node = Node::start(NodeOptions { nft: options.programs.nft.clone() }).await?;
+        make_network(&node).await?;
+        let programs = Arc::new(options.programs);
+        let mut tasks = JoinSet::new();
+        let [client, server] = ClusterName::ALL;
+        let [client_mesh, server_mesh] = options.mesh_config;
+        let (client, server) = tokio::try_join!(
+            start_cluster(client, &node, &programs, client_mesh),
+            start_cluster(server, &node, &programs, server_mesh),
+        )?;
+        let clusters = [client, server].map(|(cluster, work)| {
+            for task in work {
+                tasks.spawn(task);
+            }
+            cluster
+        });
+        Ok(Self { node, clusters, _tasks: tasks })
+    }
+
+    /// A cluster by name.
+    pub fn cluster(&self, name: ClusterName) -> &Cluster {
+        match name {
+            ClusterName::Client => &self.clusters[0],
+            ClusterName::Server => &self.clusters[1],
+        }
+    }
+
+    /// Returns when the node has ended by itself: killed, or out of memory.
+    pub async fn ended(&self) {
+        self.node.ended().await;
+    }
+
+    /// Ends everything and returns when nothing is left.
+    pub async fn stop(self) -> Result<(), PocketError> {
+        drop(self.clusters);
+        Ok(self.node.stop().await?)
+    }
+}
+
+impl Cluster {
+    /// A client for this cluster, in memory.
+    pub fn client(&self) -> kube::Client {
+        self.api.in_memory_client()
+    }
+
+    /// Serves the API over loopback TLS too. The kubeconfig in the answer holds a token.
+    pub async fn listen(&self, tls: TlsConfig) -> Result<Listening, ListenError> {
+        self.api.listen(tls).await
+    }
+}
+
+async fn make_network(node: &Node) -> Result<(), PocketError> {
+    for name in ClusterName::ALL {
+        let addresses = vec![AddressPlan::router(name), AddressPlan::dns(name)];
+        node.create_router(RouterSpec { name: router(name), hostname: install::NODE_NAME.to_owned(), addresses }).await?;
+    }
+    let [client, server] = ClusterName::ALL.map(|name| LinkEnd {
+        router: router(name),
+        interface: network::LINK.to_owned(),
+        address: network::link_address(name),
+        routes: network::routes(name),
+    });
+    Ok(node.link(LinkSpec { ends: [client, server] }).await?)
+}
+
+type Work = Vec<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>>;
+
+async fn start_cluster(
+    name: ClusterName,
+    node: &Node,
+    programs: &Arc<Programs>,
+    mesh_config: Option<String>,
+) -> Result<(Cluster, Work), PocketError> {
+    let store = Arc::new(Store::new());
+    let ads = Ads::new();
+    let ca = MeshCa::new(TRUST_DOMAIN)?;
+    let root = ca.root_pem().to_owned();
+    let zone = Arc::new(Zone::default());
+    let network = Network::new(name, Arc::clone(&store), node.clone(), router(name), Arc::clone(&zone));
+    network.prepare().await?;
+    let dns = network::dns_sockets(node, name, &router(name)).await?;
+    let kubelet = Kubelet::new(name, Arc::clone(&store), node.clone(), ads.clone(), Arc::clone(programs), router(name));
+    let mesh = Mesh::new(Arc::clone(&store), ads, ca, node.clone(), name);
+    let admission = Arc::new(MeshAdmission::new(Arc::clone(&store)));
+    let api = ApiServer::new(Arc::clone(&store), admission, Arc::new(PodStreams(Arc::clone(&kubelet))));
+    install(name, &store, mesh_config.as_deref().unwrap_or(install::DEFAULT_MESH_CONFIG))?;
+    let (udp, tcp) = dns;
+    let tcp_zone = Arc::clone(&zone);
+    let work: Work = vec![
+        Box::pin(async move { drop(dns::serve_udp(zone, udp).await) }),
+        Box::pin(async move { drop(dns::serve_tcp(tcp_zone, tcp).await) }),
+        Box::pin(reconcile::run(Arc::clone(&store), root)),
+        Box::pin(network.run()),
+        Box::pin(kubelet.run()),
+        Box::pin(mesh.run()),
+    ];
+    Ok((Cluster { name, api }, work))
+}
+
+/// Creates the first objects, past admission, as an installer with all rights does.
+fn install(cluster: ClusterName, store: &Store, mesh_config: &str) -> Result<(), PocketError> {
+    for object in install::objects(cluster, mesh_config) {
+        let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
+        let kind = text(&object["kind"]);
+        let title = format!("{kind} {}", text(&object["metadata"]["name"]));
+        let found = meshproof_pocket_api::KINDS.iter().find(|info| info.name == kind && !info.group.ends_with(".istio.io"));
+        let kind = found.map_or(Kind::ConfigMap, |info| info.kind);
+        store.create(kind, object).map_err(|source| PocketError::Install { object: title, cluster, source })?;
+    }
+    Ok(())
+}
+
