@@ -22,7 +22,8 @@ pub const REDO_LOG: &str = "--innodb-log-file-size=4M";
 
 /// An initialised data directory of the server's version, to be copied for each run. Blocks.
 ///
-/// `root` may log in from localhost without a password; there is no test database.
+/// `root` may log in from localhost without a password; there is no test database. Start the server
+/// with [`REDO_LOG`].
 pub fn prepared_datadir(
     toolchain: &Toolchain,
     options: &Options,
@@ -122,18 +123,11 @@ fn installer(toolchain: &Toolchain, options: &Options) -> Option<PathBuf> {
         .or_else(|| NAMES.iter().find_map(|name| options.on_path(name)))
 }
 
-/// What a bootstrap leaves that a copy has no use for.
+/// The list of buffered pages is read at every start and says nothing about a fresh database.
 fn tidy(data: &Path) -> Result<(), ToolchainError> {
-    for name in [
-        "aria_log_control.tmp",
-        "ib_buffer_pool",
-        "ddl_recovery.log",
-        "ddl_recovery-backup.log",
-    ] {
-        let path = data.join(name);
-        if path.exists() {
-            fs::remove_file(&path).map_err(ToolchainError::io("removing", path))?;
-        }
+    let path = data.join("ib_buffer_pool");
+    if path.exists() {
+        fs::remove_file(&path).map_err(ToolchainError::io("removing", path))?;
     }
     Ok(())
 }

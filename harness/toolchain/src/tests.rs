@@ -7,8 +7,8 @@ use std::{
     process::{Child, Command, Stdio},
 };
 
-use self::fakes::Machine;
-use crate::{Origin, Program, Silent, ToolchainError, find, run::Failure, wheel};
+use self::fakes::{Machine, write_program};
+use crate::{Origin, Program, Silent, ToolchainError, find, prepared_datadir, run::Failure, wheel};
 
 /// Names the machine's folder to a child process of these tests.
 const CHILD: &str = "MESHPROOF_TOOLCHAIN_TEST_CHILD";
@@ -177,11 +177,9 @@ fn any_envoy_may_be_asked_for() {
 
 #[test]
 fn a_program_of_another_format_is_said_to_be_one() {
-    use std::os::unix::fs::PermissionsExt;
     let machine = Machine::new();
     let file = machine.folder().join("bin/envoy");
-    fs::write(&file, [0x7f, b'E', b'L', b'F', 9, 9, 9, 9]).unwrap();
-    fs::set_permissions(&file, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(&file, "\x7fELF				");
     let error = machine.find().unwrap_err().to_string();
     assert!(error.contains("wrong format or architecture"), "{error}");
 }
@@ -222,6 +220,29 @@ fn two_processes_fetch_once() {
         assert!(child.wait().unwrap().success());
     }
     assert_eq!(machine.calls("pip"), 1);
+}
+
+#[test]
+fn a_database_is_made_once_and_a_failure_shows_its_last_lines() {
+    let machine = Machine::new();
+    machine.good_pip();
+    machine.good_apt();
+    let toolchain = machine.find().unwrap();
+    machine.script(
+        "mariadb-install-db",
+        "echo 'ERROR: no space left' >&2\nexit 1",
+    );
+    let make = || prepared_datadir(&toolchain, &machine.options(), &Silent);
+    let error = make().unwrap_err().to_string();
+    assert!(
+        error.contains("exit status: 1: ERROR: no space left"),
+        "{error}"
+    );
+    machine.script("mariadb-install-db", &machine.good_installer());
+    let data = make().unwrap();
+    assert!(data.join("mysql").is_dir() && !data.join("ib_buffer_pool").exists());
+    assert_eq!(make().unwrap(), data);
+    assert_eq!(machine.calls("install"), 1);
 }
 
 /// Runs [`child`] in a process of its own.

@@ -4,7 +4,6 @@ use std::{
     collections::BTreeMap,
     env::consts::ARCH,
     fs,
-    os::unix::fs::PermissionsExt,
     path::{Path, PathBuf},
     process::Command,
 };
@@ -192,6 +191,15 @@ impl Machine {
         );
     }
 
+    /// A `mariadb-install-db` that makes the folders a server would.
+    pub(super) fn good_installer(&self) -> String {
+        format!(
+            "{}\nfor flag; do case \"$flag\" in --datadir=*) data=${{flag#*=}};; esac; done\n\
+             mkdir -p \"$data/mysql\"\necho x > \"$data/ib_buffer_pool\"",
+            self.count("install")
+        )
+    }
+
     pub(super) fn remove_clients(&self) {
         for name in ["python3", "apt-get", "dpkg-deb", "ldd"] {
             fs::remove_file(self.folder.join("bin").join(name)).unwrap();
@@ -233,8 +241,16 @@ impl Machine {
 }
 
 fn executable(path: &Path, body: &str) {
-    fs::write(path, format!("#!{}\n{body}\n", real("sh").display())).unwrap();
-    fs::set_permissions(path, fs::Permissions::from_mode(0o755)).unwrap();
+    write_program(path, &format!("#!{}\n{body}\n", real("sh").display()));
+}
+
+/// Written by another process: a program that this one has open for writing, if only in a child
+/// that another test's thread just forked, cannot be started.
+pub(super) fn write_program(path: &Path, content: &str) {
+    let write = "printf %s \"$2\" > \"$1\" && chmod 755 \"$1\"";
+    let mut command = Command::new("sh");
+    command.args(["-c", write, "sh"]).arg(path).arg(content);
+    assert!(command.status().unwrap().success());
 }
 
 /// Where a program of the real machine is.

@@ -45,7 +45,7 @@ pub fn parse_content(body: &[u8], warming: bool, content: &mut Content) -> Resul
         {
             kind if kind.ends_with("DynamicListener") => listener(entry, &mut content.listeners)?,
             kind if kind.ends_with("DynamicCluster") => {
-                cluster(entry, warming, &mut content.clusters)?
+                cluster(entry, warming, &mut content.clusters)?;
             }
             other => return Err(format!("unexpected entry of type {other:?}")),
         }

@@ -1,0 +1,184 @@
+//! Streams played request by request.
+
+use serde_json::json;
+
+use super::*;
+use crate::{Snapshot, discovery::ErrorDetail};
+
+struct Talk {
+    conversation: Conversation,
+    resources: Resources,
+}
+
+impl Talk {
+    fn new() -> Self {
+        Self {
+            conversation: Conversation::new(1),
+            resources: Resources::default(),
+        }
+    }
+
+    fn set(&mut self, cluster_timeout: &str, secrets: &[&str]) -> Vec<String> {
+        let clusters = vec![json!({"name": "c", "connect_timeout": cluster_timeout})];
+        let secrets = secrets.iter().map(|name| json!({"name": name})).collect();
+        let snapshot = Snapshot {
+            clusters,
+            secrets,
+            ..Snapshot::default()
+        };
+        self.resources.replace(snapshot.encode().unwrap());
+        self.due()
+    }
+
+    fn due(&mut self) -> Vec<String> {
+        let due = self.conversation.due(&self.resources);
+        due.iter()
+            .map(|one| {
+                format!(
+                    "{} {} x{}",
+                    one.type_url.rsplit('.').next().unwrap(),
+                    one.nonce,
+                    one.resources.len()
+                )
+            })
+            .collect()
+    }
+
+    fn ask(
+        &mut self,
+        kind: ResourceType,
+        nonce: &str,
+        names: &[&str],
+        error: Option<&str>,
+    ) -> Vec<String> {
+        self.conversation.request(DiscoveryRequest {
+            type_url: kind.type_url(),
+            response_nonce: nonce.to_owned(),
+            resource_names: names.iter().map(|&name| name.to_owned()).collect(),
+            error_detail: error.map(|message| ErrorDetail {
+                code: 13,
+                message: message.to_owned(),
+            }),
+            ..DiscoveryRequest::default()
+        });
+        self.due()
+    }
+
+    fn status(&self) -> ProxyStatus {
+        self.conversation.status(&self.resources)
+    }
+}
+
+const NONE: [&str; 0] = [];
+
+#[test]
+fn nothing_is_said_before_there_is_something_to_say() {
+    let mut talk = Talk::new();
+    assert_eq!(talk.ask(ResourceType::Cluster, "", &[], None), NONE);
+    assert_eq!(talk.set("1s", &[]), ["Cluster 1-1 x1"]);
+    assert_eq!(talk.ask(ResourceType::Cluster, "1-1", &[], None), NONE);
+    assert_eq!(talk.set("1s", &[]), NONE);
+    assert_eq!(talk.set("2s", &[]), ["Cluster 1-2 x1"]);
+}
+
+#[test]
+fn secrets_are_answered_by_name_and_the_rest_is_noted() {
+    let mut talk = Talk::new();
+    talk.set("1s", &["a", "x"]);
+    assert_eq!(talk.ask(ResourceType::Secret, "", &["b"], None), NONE);
+    assert_eq!(
+        talk.ask(ResourceType::Secret, "", &["a", "b"], None),
+        ["Secret 1-1 x1"]
+    );
+    let missing: Vec<_> = talk
+        .status()
+        .unanswered
+        .into_iter()
+        .map(|one| one.name)
+        .collect();
+    assert_eq!(missing, ["b"]);
+    talk.ask(ResourceType::Secret, "1-1", &["a", "b"], None);
+    assert_eq!(talk.set("1s", &["a", "b", "x"]), ["Secret 1-2 x2"]);
+    assert!(talk.status().unanswered.is_empty());
+}
+
+#[test]
+fn more_names_and_repeated_questions_are_answered_fewer_names_are_not() {
+    let mut talk = Talk::new();
+    talk.set("1s", &["a", "b"]);
+    talk.ask(ResourceType::Secret, "", &["a"], None);
+    assert_eq!(talk.ask(ResourceType::Secret, "1-1", &["a"], None), NONE);
+    assert_eq!(
+        talk.ask(ResourceType::Secret, "1-1", &["a", "b"], None),
+        ["Secret 1-2 x2"]
+    );
+    assert_eq!(
+        talk.ask(ResourceType::Secret, "1-2", &["a", "b"], None),
+        NONE
+    );
+    assert_eq!(talk.ask(ResourceType::Secret, "1-2", &["b"], None), NONE);
+    assert_eq!(
+        talk.ask(ResourceType::Secret, "1-2", &["b"], None),
+        ["Secret 1-3 x1"]
+    );
+}
+
+#[test]
+fn an_old_nonce_answers_nothing() {
+    let mut talk = Talk::new();
+    talk.ask(ResourceType::Cluster, "", &[], None);
+    talk.set("1s", &[]);
+    talk.set("2s", &[]);
+    assert_eq!(
+        talk.ask(ResourceType::Cluster, "1-1", &[], Some("old")),
+        NONE
+    );
+    assert_eq!(talk.status().progress[0], Progress::Waiting);
+    talk.ask(ResourceType::Cluster, "1-2", &[], None);
+    assert_eq!(talk.status().progress[0], Progress::Acknowledged(2));
+}
+
+#[test]
+fn a_refusal_stands_until_something_better_is_accepted() {
+    let mut talk = Talk::new();
+    talk.ask(ResourceType::Cluster, "", &[], None);
+    talk.set("1s", &[]);
+    assert_eq!(
+        talk.ask(ResourceType::Cluster, "1-1", &[], Some("no")),
+        NONE
+    );
+    assert_eq!(talk.status().rejection.unwrap().message, "no");
+    assert_eq!(talk.set("2s", &[]), ["Cluster 1-2 x1"]);
+    talk.ask(ResourceType::Cluster, "1-2", &[], None);
+    assert_eq!(talk.status().rejection, None);
+}
+
+#[test]
+fn all_is_acknowledged_when_both_clusters_and_listeners_are() {
+    let mut talk = Talk::new();
+    talk.set("1s", &[]);
+    talk.ask(ResourceType::Cluster, "", &[], None);
+    talk.ask(ResourceType::Cluster, "1-1", &[], None);
+    assert_eq!(talk.status().acknowledged, None);
+    talk.ask(ResourceType::Listener, "", &[], None);
+    talk.ask(ResourceType::Listener, "1-2", &[], None);
+    assert_eq!(talk.status().acknowledged, Some(talk.resources.version));
+}
+
+#[test]
+fn types_that_are_not_served_are_noted() {
+    let mut talk = Talk::new();
+    let type_url = "type.googleapis.com/envoy.config.route.v3.RouteConfiguration".to_owned();
+    talk.conversation.request(DiscoveryRequest {
+        type_url: type_url.clone(),
+        resource_names: vec!["80".into()],
+        ..DiscoveryRequest::default()
+    });
+    assert_eq!(
+        talk.status().unanswered,
+        [Unanswered {
+            type_url,
+            name: "80".into()
+        }]
+    );
+}
