@@ -179,7 +179,7 @@ fn any_envoy_may_be_asked_for() {
 fn a_program_of_another_format_is_said_to_be_one() {
     let machine = Machine::new();
     let file = machine.folder().join("bin/envoy");
-    write_program(&file, "\x7fELF				");
+    write_program(&file, "\x7fELF\t\t\t\t");
     let error = machine.find().unwrap_err().to_string();
     assert!(error.contains("wrong format or architecture"), "{error}");
 }
