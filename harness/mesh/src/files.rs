@@ -73,57 +73,89 @@ fn file_name(proxy: &ProxyId, all: &[ProxyId]) -> String {
 /// Reads Kubernetes objects from YAML documents: a `List` is its items, empty documents are nothing,
 /// `stringData` of a Secret becomes `data`, as an API server stores it.
 pub(crate) fn read_objects(file: &str, text: &str) -> Result<Vec<Value>, ClusterFileError> {
-    let documents: Vec<Option<Value>> = serde_saphyr::from_multiple(text).map_err(|error| {
-        let at = error.location();
-        ClusterFileError::Yaml {
-            file: file.to_owned(),
-            line: at.as_ref().map_or(0, |l| l.line()),
-            column: at.as_ref().map_or(0, |l| l.column()),
-            message: error
-                .to_string()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_owned(),
-        }
-    })?;
     let mut objects = Vec::new();
-    for (index, document) in documents.into_iter().flatten().enumerate() {
-        let whole = |what: &str| ClusterFileError::Yaml {
+    for (first_line, document) in documents(text) {
+        let fail = |line: u64, column: u64, message: String| ClusterFileError::Yaml {
             file: file.to_owned(),
-            line: 0,
-            column: 0,
-            message: format!("document {}: {what}", index + 1),
+            line,
+            column,
+            message,
         };
-        if document.is_null() {
-            continue;
-        }
-        let items = match document {
-            Value::Object(mut list) if list.get("kind").is_some_and(|k| k == "List") => {
-                match list.remove("items") {
-                    Some(Value::Array(items)) => items,
-                    _ => return Err(whole("a List without items")),
-                }
-            }
-            other => vec![other],
-        };
-        for item in items {
-            for field in ["/apiVersion", "/kind", "/metadata/name"] {
-                if item
-                    .pointer(field)
-                    .and_then(Value::as_str)
-                    .is_none_or(str::is_empty)
-                {
-                    return Err(whole(&format!(
-                        "not a Kubernetes object: {} is missing",
-                        field[1..].replace('/', ".")
-                    )));
-                }
-            }
-            objects.push(stored(item));
+        let value: Option<Value> = serde_saphyr::from_str(&document).map_err(|error| {
+            let at = error.location();
+            let line = at.as_ref().map_or(1, serde_saphyr::Location::line).max(1);
+            let column = at.as_ref().map_or(1, serde_saphyr::Location::column).max(1);
+            fail(first_line + line - 1, column, plain_message(&error))
+        })?;
+        let line = first_line + leading_blank_lines(&document);
+        for item in items(value).map_err(|e| fail(line, 1, e))? {
+            objects.push(stored(whole(item).map_err(|e| fail(line, 1, e))?));
         }
     }
     Ok(objects)
+}
+
+/// The reader's message without the place, which is said before it, and without the excerpt after it.
+fn plain_message(error: &serde_saphyr::Error) -> String {
+    error
+        .without_snippet()
+        .to_string()
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .to_owned()
+}
+
+/// The documents of a YAML text, each with the number of its first line.
+fn documents(text: &str) -> Vec<(u64, String)> {
+    let mut found: Vec<(u64, String)> = vec![(1, String::new())];
+    for (number, line) in (1..).zip(text.lines()) {
+        match line.strip_prefix("---") {
+            Some(rest) if rest.is_empty() || rest.starts_with([' ', '\t', '\r']) => {
+                found.push((number, format!("   {rest}\n")));
+            }
+            _ => {
+                if let Some((_, document)) = found.last_mut() {
+                    document.push_str(line);
+                    document.push('\n');
+                }
+            }
+        }
+    }
+    let says_something = |l: &str| !l.trim().is_empty() && !l.trim_start().starts_with('#');
+    found.retain(|(_, document)| document.lines().any(says_something));
+    found
+}
+
+fn leading_blank_lines(document: &str) -> u64 {
+    let blank = |l: &&str| l.trim().is_empty() || l.trim_start().starts_with('#');
+    document.lines().take_while(blank).map(|_| 1).sum()
+}
+
+fn items(document: Option<Value>) -> Result<Vec<Value>, String> {
+    match document {
+        None | Some(Value::Null) => Ok(Vec::new()),
+        Some(Value::Object(mut list)) if list.get("kind").is_some_and(|k| k == "List") => {
+            match list.remove("items") {
+                Some(Value::Array(items)) => Ok(items),
+                _ => Err("a List without items".to_owned()),
+            }
+        }
+        Some(other) => Ok(vec![other]),
+    }
+}
+
+fn whole(object: Value) -> Result<Value, String> {
+    for field in ["apiVersion", "kind", "metadata/name"] {
+        let value = object.pointer(&format!("/{field}")).and_then(Value::as_str);
+        if value.is_none_or(str::is_empty) {
+            return Err(format!(
+                "not a Kubernetes object: {} is missing",
+                field.replace('/', ".")
+            ));
+        }
+    }
+    Ok(object)
 }
 
 /// The object as an API server stores it.

@@ -221,8 +221,8 @@ impl MeshConfig {
         let value: Value = serde_saphyr::from_str(text).map_err(|error| {
             let at = error.location();
             MeshConfigError::Yaml {
-                line: at.as_ref().map_or(0, |l| l.line()),
-                column: at.as_ref().map_or(0, |l| l.column()),
+                line: at.as_ref().map_or(0, serde_saphyr::Location::line),
+                column: at.as_ref().map_or(0, serde_saphyr::Location::column),
                 message: first_line(&error.to_string()),
             }
         })?;
@@ -348,6 +348,10 @@ impl MeshConfig {
     }
 
     /// A provider by name: `None` where there is none of that name, `Some(None)` where it writes no file.
+    #[allow(
+        clippy::option_option,
+        reason = "no such provider is one thing, one without a file another"
+    )]
     pub(crate) fn log_provider(&self, name: &str) -> Option<Option<&FileLogProvider>> {
         self.providers.get(&name.to_lowercase()).map(Option::as_ref)
     }

@@ -1,6 +1,6 @@
 //! Secret material as SDS serves it.
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
@@ -59,8 +59,12 @@ fn digest(bytes: &[u8]) -> String {
         return String::new();
     }
     let sum = Sha256::digest(bytes);
-    let digits: String = sum.iter().take(8).map(|b| format!("{b:02x}")).collect();
-    format!("sha256:{digits}")
+    let mut text = String::from("sha256:");
+    for byte in sum.iter().take(8) {
+        // Writing to a String cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text
 }
 
 impl fmt::Debug for SecretValue {

@@ -46,6 +46,7 @@ fn custom(rules: Option<&[Rule]>, provider: bool, found: &mut Findings) {
 
 /// Which kinds of conditions a rule has.
 #[derive(Default)]
+#[allow(clippy::struct_excessive_bools, reason = "four independent facts")]
 struct Seen {
     from: bool,
     to: bool,
@@ -260,10 +261,9 @@ fn service_accounts(name: &str, values: &[String]) -> Result<(), String> {
         }
         let form = "expected format 'serviceAccount' or 'namespace/serviceAccount', found";
         match value.split('/').collect::<Vec<_>>().as_slice() {
-            [_] => {}
             ["", _] => return Err(format!("{form} empty namespace \"{value}\" in {name}")),
             [_, ""] => return Err(format!("{form} empty serviceAccount \"{value}\" in {name}")),
-            [_, _] => {}
+            [_] | [_, _] => {}
             _ => return Err(format!("{form} \"{value}\" in {name}")),
         }
         if value.len() > 320 {
@@ -310,8 +310,12 @@ fn attribute(key: &str, values: &[String]) -> Result<(), String> {
         "destination.port" => collect(ports),
         "source.serviceAccount" => service_accounts(key, values),
         "source.trustDomain" => wildcards(key, values),
-        "source.namespace" | "source.principal" | "connection.sni" => Ok(()),
-        "request.auth.principal" | "request.auth.audiences" | "request.auth.presenter" => Ok(()),
+        "source.namespace"
+        | "source.principal"
+        | "connection.sni"
+        | "request.auth.principal"
+        | "request.auth.audiences"
+        | "request.auth.presenter" => Ok(()),
         "destination.namespace" => Err(format!(
             "attribute {key} is replaced by the metadata.namespace"
         )),

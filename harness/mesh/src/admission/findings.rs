@@ -20,8 +20,8 @@ impl Findings {
             [] => None,
             [one] => Some(one.clone()),
             many => {
-                let lines: String = many.iter().map(|e| format!("\t* {e}\n")).collect();
-                Some(format!("{} errors occurred:\n{lines}\n", many.len()))
+                let lines = many.join("\n\t* ");
+                Some(format!("{} errors occurred:\n\t* {lines}\n\n", many.len()))
             }
         }
     }

@@ -188,7 +188,7 @@ fn validate(spec: &Value, kind: &str, subject: &Subject<'_>) -> Findings {
         "PeerAuthentication" => with(spec, selectors::peer_authentication),
         "AuthorizationPolicy" => with(spec, |a| authorization::validate(a, subject)),
         "Telemetry" => with(spec, selectors::telemetry),
-        "Sidecar" => with(spec, |s| sidecar::validate(s)),
+        "Sidecar" => with(spec, sidecar::validate),
         _ => Findings::default(),
     }
 }

@@ -51,6 +51,7 @@ pub(crate) const fn no(name: &'static str, shape: Shape) -> Field {
 
 /// A kind of Istio's API.
 #[derive(Debug)]
+#[allow(clippy::struct_field_names, reason = "the words of the API itself")]
 pub(crate) struct Kind {
     pub(crate) group: &'static str,
     pub(crate) kind: &'static str,

@@ -87,11 +87,9 @@ fn speaks_mesh_tls(endpoint: &Endpoint, said: Option<ClientTlsMode>, scope: &Sco
     if !endpoint.speaks_mesh_tls {
         return false;
     }
-    match said {
-        Some(mode) => mode == ClientTlsMode::IstioMutual,
-        None => {
-            let policy = mtls::policy_of(scope.objects, &endpoint.namespace, &endpoint.labels);
-            policy.for_port(endpoint.port) != Mode::Disable
-        }
+    if let Some(mode) = said {
+        return mode == ClientTlsMode::IstioMutual;
     }
+    let policy = mtls::policy_of(scope.objects, &endpoint.namespace, &endpoint.labels);
+    policy.for_port(endpoint.port) != Mode::Disable
 }

@@ -22,7 +22,7 @@ pub(crate) fn asked_for(
     for value in config.listeners.iter().chain(&config.clusters) {
         collect(value, &mut names);
     }
-    names.sort();
+    names.sort_unstable();
     names.dedup();
     names
         .into_iter()

@@ -54,7 +54,11 @@ fn exactly(names: &[String]) -> Vec<Value> {
 }
 
 fn validation(context: Map<String, Value>, secret: Value) -> Value {
-    json!({"default_validation_context": context, "validation_context_sds_secret_config": secret})
+    Map::from_iter([
+        ("default_validation_context".to_owned(), context.into()),
+        ("validation_context_sds_secret_config".to_owned(), secret),
+    ])
+    .into()
 }
 
 fn names_context(matchers: Vec<Value>) -> Map<String, Value> {
@@ -66,6 +70,10 @@ fn names_context(matchers: Vec<Value>) -> Map<String, Value> {
 }
 
 /// What decides the TLS of a cluster.
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "independent facts, each named at its one use"
+)]
 pub(crate) struct Upstream<'a> {
     /// `tls` of the rule.
     pub(crate) said: Option<&'a ClientTls>,

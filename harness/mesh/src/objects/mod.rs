@@ -161,10 +161,10 @@ impl Sorted {
                 self.secrets
                     .insert((meta.namespace, meta.name), Arc::clone(object));
             }
-            (Some((group, _)), kind) if admission::is_istio_group(group) => {
-                if admit(object, mesh).error.is_none() {
-                    self.istio(object, kind);
-                }
+            (Some((group, _)), kind)
+                if admission::is_istio_group(group) && admit(object, mesh).error.is_none() =>
+            {
+                self.istio(object, kind);
             }
             _ => {}
         }

@@ -157,7 +157,7 @@ pub(crate) fn all(
     pods: &BTreeMap<ProxyId, Pod>,
     mesh: &MeshConfig,
 ) -> Vec<Service> {
-    let mut services: Vec<Service> = kube.iter().filter_map(|o| of_kubernetes(o)).collect();
+    let mut services: Vec<Service> = kube.iter().map(|o| of_kubernetes(o)).collect();
     for service in &mut services {
         service.endpoints = endpoints::of_pods(service, pods, mesh);
     }
@@ -170,7 +170,7 @@ pub(crate) fn all(
 }
 
 /// A Service of Kubernetes.
-pub(crate) fn of_kubernetes(object: &Value) -> Option<Service> {
+fn of_kubernetes(object: &Value) -> Service {
     let meta = Meta::of(object);
     let spec = &object["spec"];
     let cluster_ip = spec["clusterIP"].as_str().unwrap_or_default();
@@ -183,7 +183,7 @@ pub(crate) fn of_kubernetes(object: &Value) -> Option<Service> {
         _ => Resolution::Known,
     };
     let export_to = meta.annotations.get("networking.istio.io/exportTo");
-    Some(Service {
+    Service {
         host: format!("{}.{}.svc.cluster.local", meta.name, meta.namespace),
         address: if cluster_ip.parse::<IpAddr>().is_ok() {
             cluster_ip.into()
@@ -210,7 +210,7 @@ pub(crate) fn of_kubernetes(object: &Value) -> Option<Service> {
         created: meta.created,
         name: meta.name,
         namespace: meta.namespace,
-    })
+    }
 }
 
 fn port_of_kubernetes(port: &Value) -> Option<Port> {
