@@ -23,12 +23,9 @@ pub(super) fn check(facts: &Facts<'_>, control: Option<Status>, seen: &Seen, che
 pub(super) fn proven(facts: &Facts<'_>) -> String {
     let seen = super::observed::observe(facts);
     let who = seen.known().map_or_else(String::new, |(observed, how)| {
-        format!("{}: {how}", words::observed(observed))
+        format!("{} ({how})", words::observed(observed))
     });
-    match &facts.case.evidence.network {
-        Some(_) => who,
-        None => format!("{who}; nothing got through"),
-    }
+    format!("{who}; nothing got through")
 }
 
 fn check_control(facts: &Facts<'_>, control: Option<Status>, checks: &mut Checks) {

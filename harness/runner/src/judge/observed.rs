@@ -152,7 +152,7 @@ fn by_logs(facts: &Facts<'_>) -> Option<Seen> {
     let attribution = attribute(&facts.logs, facts.opening());
     if let Some(finding) = attribution.certain() {
         return Some(known(
-            Outcome::Refused,
+            outcome(finding.cause),
             finding.hop,
             finding.cause,
             finding.why.clone(),
@@ -179,6 +179,14 @@ fn by_logs(facts: &Facts<'_>) -> Option<Seen> {
         "the lines fit several causes"
     };
     Some(Seen::Unclear(format!("{verb}: {}", found.join("; "))))
+}
+
+/// A proxy that found nobody behind it refused nothing: there was nobody to reach.
+fn outcome(cause: Cause) -> Outcome {
+    match cause {
+        Cause::NoEndpoint | Cause::Dropped => Outcome::Unreachable,
+        _ => Outcome::Refused,
+    }
 }
 
 /// No words, no counters, no finding. Silence on a timeout that was seen is a drop in the network,

@@ -32,12 +32,13 @@ pub(super) fn check(facts: &Facts<'_>, checks: &mut Checks) {
         );
         checks.unknown("one session", detail);
     }
-    for expected in &expected.path {
-        check_hop(facts, session, expected, checks);
-    }
+    // Legs first: an unprotected leg shows at the hops too, and is what has to be named.
     let proofs = prove_legs(session);
     for expected in &expected.legs {
         check_leg(session, &proofs, expected, checks);
+    }
+    for expected in &expected.path {
+        check_hop(facts, session, expected, checks);
     }
 }
 
@@ -51,11 +52,11 @@ fn no_session(facts: &Facts<'_>, checks: &mut Checks) {
         || "the client's sidecar logged no session".to_owned(),
         |source| facts.why_missing(&source),
     );
-    for hop in &facts.case.expectation.path {
-        checks.unknown(hop_title(hop.hop), why.as_str());
-    }
     for leg in &facts.case.expectation.legs {
         checks.unknown(leg_title(leg), why.as_str());
+    }
+    for hop in &facts.case.expectation.path {
+        checks.unknown(hop_title(hop.hop), why.as_str());
     }
 }
 

@@ -1,0 +1,7 @@
+//! The judge, on sessions recorded from real clusters.
+#![allow(clippy::unwrap_used)]
+
+mod negative;
+mod positive;
+mod rejudge;
+mod support;
