@@ -123,7 +123,7 @@ impl Facts {
                 "the provider does not report active configuration".to_owned(),
             ),
             router_pod: None,
-            ready_within: Duration::from_secs(300),
+            ready_within: Duration::from_mins(5),
             active_within: Duration::from_secs(30),
             log_flush: Duration::from_secs(1),
             egress: gateway("istio-egressgateway"),

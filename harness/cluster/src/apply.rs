@@ -76,7 +76,9 @@ impl ClusterAccess {
                     .buffer_unordered(AT_ONCE)
                     .try_collect()
                     .await?;
-            found.into_iter().for_each(|one| applied.merge(one));
+            for one in found {
+                applied.merge(one);
+            }
         }
         Ok(applied)
     }

@@ -212,7 +212,7 @@ impl ClusterAccess {
             |_| "there is no such Deployment".to_owned(),
         )
         .await?;
-        self.wait_deployment(namespace, name).await
+        Box::pin(self.wait_deployment(namespace, name)).await
     }
 
     /// Name of the first container of a pod that is not the mesh's proxy.
@@ -260,13 +260,11 @@ impl ClusterAccess {
             }
             Err(self.failed(what.as_str(), "the watch ended"))
         };
-        match tokio::time::timeout(self.facts.ready_within, watching).await {
-            Ok(result) => result?,
-            Err(_) => {
-                let found = self.pods_words(namespace, selector).await;
-                return Err(self.deadline(&what, self.facts.ready_within, found));
-            }
-        }
+        let Ok(result) = tokio::time::timeout(self.facts.ready_within, watching).await else {
+            let found = self.pods_words(namespace, selector).await;
+            return Err(self.deadline(&what, self.facts.ready_within, found));
+        };
+        result?;
         self.ready_pods(namespace, selector).await
     }
 

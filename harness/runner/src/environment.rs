@@ -135,11 +135,10 @@ pub(crate) async fn set_up(
         timing,
         leaves: &leaves,
     };
-    // The database's address of a Secret may only be known after its manifest was applied.
     let (client, server, gateways) = future::try_join3(
-        work.cluster(Side::Client),
-        work.cluster(Side::Server),
-        async { Ok(work.gateway_logs().await) },
+        Box::pin(work.cluster(Side::Client)),
+        Box::pin(work.cluster(Side::Server)),
+        Box::pin(async { Ok(work.gateway_logs().await) }),
     )
     .await?;
     let mut environment = Environment {
@@ -167,9 +166,12 @@ pub(crate) async fn set_up(
     Ok(environment)
 }
 
+/// A client pod's name in the scenario, the pod, and its sidecar's log where it has one.
+type StartedClient = (String, Client, Option<Result<HopLog, String>>);
+
 /// What one cluster's set-up brings.
 struct Part {
-    clients: Vec<(String, Client, Option<Result<HopLog, String>>)>,
+    clients: Vec<StartedClient>,
     database: Option<DatabasePart>,
     inactive: Vec<String>,
 }
@@ -210,10 +212,16 @@ impl Work<'_> {
         };
         let (inactive, clients, database) = future::try_join3(
             objects,
-            self.timing
-                .step(Some(side), "start client pods", self.clients(side)),
-            self.timing
-                .step(Some(side), "start the database", self.database(side)),
+            self.timing.step(
+                Some(side),
+                "start client pods",
+                Box::pin(self.clients(side)),
+            ),
+            self.timing.step(
+                Some(side),
+                "start the database",
+                Box::pin(self.database(side)),
+            ),
         )
         .await?;
         Ok(Part {
@@ -253,7 +261,9 @@ impl Work<'_> {
         let (mut applied, secrets, patches) =
             future::try_join3(manifests, secrets, patches).await?;
         applied.merge(patches);
-        secrets.into_iter().for_each(|one| applied.merge(one));
+        for one in secrets {
+            applied.merge(one);
+        }
         Ok(applied)
     }
 
@@ -287,10 +297,7 @@ impl Work<'_> {
         Ok(vec![text])
     }
 
-    async fn clients(
-        &self,
-        side: Side,
-    ) -> Result<Vec<(String, Client, Option<Result<HopLog, String>>)>, SetupError> {
+    async fn clients(&self, side: Side) -> Result<Vec<StartedClient>, SetupError> {
         let setup = self.bound.setup(side);
         if setup.pods.is_empty() {
             return Ok(Vec::new());
@@ -311,7 +318,7 @@ impl Work<'_> {
         name: &str,
         pod: &ClientPod,
         injected: bool,
-    ) -> Result<(String, Client, Option<Result<HopLog, String>>), SetupError> {
+    ) -> Result<StartedClient, SetupError> {
         let access = self.clusters.get(side);
         access
             .create_client_pod(pod)
@@ -380,16 +387,14 @@ impl Work<'_> {
         let wanted = &self.bound.scenario.database.password;
         let (secret, key): (&ObjectName, &str) = (&wanted.secret.value, &wanted.key.value);
         let side = self.bound.database_side();
-        match self.bound.setup(side).secret_value(secret, key) {
-            Some(value) => Ok(value),
-            None => {
-                let access = self.clusters.get(side);
-                access
-                    .secret_value(&secret.namespace, &secret.name, key)
-                    .await
-                    .during("read the database's password")
-            }
+        if let Some(value) = self.bound.setup(side).secret_value(secret, key) {
+            return Ok(value);
         }
+        let access = self.clusters.get(side);
+        access
+            .secret_value(&secret.namespace, &secret.name, key)
+            .await
+            .during("read the database's password")
     }
 
     async fn database(&self, side: Side) -> Result<Option<DatabasePart>, SetupError> {
@@ -399,8 +404,7 @@ impl Work<'_> {
         let access = self.clusters.get(side);
         let wanted = &self.bound.scenario.database;
         let (namespace, name) = (&wanted.workload.namespace, &wanted.workload.name);
-        let pods = access
-            .wait_deployment_pods(namespace, name)
+        let pods = Box::pin(access.wait_deployment_pods(namespace, name))
             .await
             .during("start the database")?;
         let Some(pod) = pods.first() else {
@@ -452,8 +456,8 @@ impl Work<'_> {
             }
         };
         let opened = future::join(
-            follow(Side::Client, Hop::Egress),
-            follow(Side::Server, Hop::Ingress),
+            Box::pin(follow(Side::Client, Hop::Egress)),
+            Box::pin(follow(Side::Server, Hop::Ingress)),
         );
         let (egress, ingress) = self
             .timing

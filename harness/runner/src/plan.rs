@@ -100,17 +100,15 @@ fn may_share(first: &meshproof_scenario::Case, second: &meshproof_scenario::Case
 
 fn demand(expect: &meshproof_scenario::Expect) -> String {
     let expected = expectation::of(expect);
-    let mut text = words::outcome(expected.outcome);
-    if let Some(hop) = expected.hop {
-        text.push_str(&format!(" at {}", words::hop(hop)));
-    }
-    if let Some(cause) = expected.cause {
-        text.push_str(&format!(" for {}", words::cause(cause)));
-    }
+    let hop = expected.hop.map(|hop| format!(" at {}", words::hop(hop)));
+    let cause = expected
+        .cause
+        .map(|cause| format!(" for {}", words::cause(cause)));
     let parts = [(expected.path.len(), "hops"), (expected.legs.len(), "legs")];
-    for (count, what) in parts.iter().filter(|(count, _)| *count > 0) {
-        text.push_str(&format!(", {count} {what}"));
-    }
+    let counted = parts.iter().filter(|(count, _)| *count > 0);
+    let mut text = words::outcome(expected.outcome);
+    text.extend(hop.into_iter().chain(cause));
+    text.extend(counted.map(|(count, what)| format!(", {count} {what}")));
     text
 }
 
@@ -175,5 +173,30 @@ impl fmt::Display for Plan {
             )?;
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+
+    fn tutorial() -> Loaded {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/mysql-mtls.yaml");
+        meshproof_scenario::load(&path).unwrap()
+    }
+
+    #[test]
+    fn prints_the_tutorials_plan() {
+        insta::assert_snapshot!(plan(&tutorial(), None));
+    }
+
+    #[test]
+    fn a_chosen_negative_brings_its_control() {
+        let chosen = plan(&tutorial(), Some(&["no-sidecar-gateway-port".to_owned()]));
+        let names: Vec<&str> = chosen.cases.iter().map(|case| case.name.as_str()).collect();
+        assert_eq!(names, ["sql-crosses-encrypted", "no-sidecar-gateway-port"]);
+        assert!(!chosen.cases[1].beside_previous);
     }
 }

@@ -166,7 +166,7 @@ async fn all(
         .step(
             None,
             "set up",
-            environment::set_up(&bound, clusters, timing),
+            Box::pin(environment::set_up(&bound, clusters, timing)),
         )
         .await?;
     locked(&progress.versions).extend(environment_versions(&environment));

@@ -51,7 +51,7 @@ pub(super) async fn finish(running: &mut Running<'_>, window: &Window) {
             why,
         }),
         (Some(Ok(_)), None) => {
-            running.missing(source::ROWS, "the database's counters could not be read")
+            running.missing(source::ROWS, "the database's counters could not be read");
         }
         (None, _) => {}
     }

@@ -21,7 +21,7 @@ use crate::timing::Timing;
 pub(crate) use database::Window;
 
 /// How long any client may take. A client that hangs is stopped and says so.
-const CLIENT_LIMIT: Duration = Duration::from_secs(120);
+const CLIENT_LIMIT: Duration = Duration::from_mins(2);
 /// Seconds for TCP and greeting, given to the MySQL client: without it, the kernel's two minutes.
 const CONNECT_TIMEOUT: u32 = 10;
 /// How long access-log lines may be on their way, beyond what the proxy keeps them.

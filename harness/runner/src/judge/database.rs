@@ -51,9 +51,9 @@ fn nothing(facts: &Facts<'_>, checks: &mut Checks) {
             "{statements} statements in {connections} new connections, beside the harness's own"
         );
         return if facts.case.expectation.outcome == Outcome::Connected {
-            checks.fail(WHAT, detail)
+            checks.fail(WHAT, detail);
         } else {
-            checks.breach(WHAT, detail)
+            checks.breach(WHAT, detail);
         };
     }
     // Envoy dials the database before the handshake with its own client has ended: a connection

@@ -78,7 +78,7 @@ impl<'a> Facts<'a> {
     }
 
     /// Value of `Ssl_cipher` in the client's session, and the rows of the case's own statements.
-    pub(super) fn output(&self) -> Option<Result<(Option<String>, Vec<Vec<String>>), String>> {
+    pub(super) fn output(&self) -> Option<Result<Printed, String>> {
         let client = self.case.evidence.client.as_ref()?;
         let (cipher, rest) = split_cipher(&client.stdout);
         let rows = parse_batch(rest)
@@ -95,6 +95,9 @@ impl<'a> Facts<'a> {
         Some(rows.map(|rows| (cipher.map(str::to_owned), rows)))
     }
 }
+
+/// The session's cipher, and rows.
+pub(super) type Printed = (Option<String>, Vec<Vec<String>>);
 
 /// How a client that speaks first stands in the record.
 pub(super) const PLAINTEXT: &str = "plaintext";

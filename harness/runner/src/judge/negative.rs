@@ -69,7 +69,7 @@ fn bytes_back(facts: &Facts<'_>, client: &ClientEvidence, checks: &mut Checks) {
         None => checks.unknown(WHAT, facts.why_missing(source::CLIENT)),
         Some(0) => checks.pass(WHAT, "0 bytes came back"),
         Some(count) if is_mysql(&client.stdout) => {
-            checks.breach(WHAT, format!("{count} bytes came back, they are MySQL's"))
+            checks.breach(WHAT, format!("{count} bytes came back, they are MySQL's"));
         }
         Some(count) => checks.pass(
             WHAT,
@@ -107,7 +107,7 @@ fn greeting(facts: &Facts<'_>, client: &ClientEvidence, what: &str, checks: &mut
             format!("the greeting may reach it here; then: {words}"),
         ),
         (_, Some(true)) => {
-            checks.breach(what, format!("the database's greeting reached it: {words}"))
+            checks.breach(what, format!("the database's greeting reached it: {words}"));
         }
         (_, Some(false)) => checks.pass(what, words),
         (ClientEnd::Stopped, None) if client.stdout.is_empty() && client.stderr.is_empty() => {
@@ -154,7 +154,7 @@ fn right_reason(facts: &Facts<'_>, seen: &Seen, checks: &mut Checks) {
     match seen {
         Seen::Unclear(why) => checks.unknown(title, why.as_str()),
         Seen::Known(found, how) if found.outcome == Outcome::Connected => {
-            checks.breach(title, how.as_str())
+            checks.breach(title, how.as_str());
         }
         Seen::Known(found, how) => {
             let right = found.outcome == expected.outcome

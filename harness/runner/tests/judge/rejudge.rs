@@ -7,9 +7,9 @@ use meshproof_runner::rejudge;
 fn run() -> RunRecord {
     let mut negative =
         recorded("unmeshed-3306").case(refused(Outcome::Unreachable, Hop::Network, Cause::Dropped));
-    negative.name = "negative".to_owned();
+    "negative".clone_into(&mut negative.name);
     let mut control = recorded("ok").case(tutorial());
-    control.name = "control".to_owned();
+    "control".clone_into(&mut control.name);
     let scenario = ScenarioRecord {
         name: "s".to_owned(),
         file: "s.yaml".to_owned(),
