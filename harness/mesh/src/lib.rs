@@ -16,6 +16,7 @@ mod mesh_config;
 mod objects;
 mod protocol;
 mod secrets;
+mod support;
 
 pub use admission::{Admission, admit};
 pub use compile::{ProxyConfig, compile};
@@ -23,3 +24,4 @@ pub use files::{ClusterFileError, compile_cluster_files};
 pub use mesh_config::{AccessLogEncoding, MeshConfig, MeshConfigError, TEXT_FORMAT};
 pub use objects::{Objects, ProxyId};
 pub use secrets::SecretValue;
+pub use support::support_page;

@@ -1,0 +1,91 @@
+//! The page that says, field by field, what the embedded mesh supports.
+
+use std::fmt::Write as _;
+
+use crate::api::{
+    schema::{Field, Shape},
+    tables::KINDS,
+};
+
+const HEAD: &str = "# What the embedded mesh supports\n\n\
+    Made from the tables that admission uses (`src/api/tables.rs`); a test keeps it true. A field that is \
+    not supported is refused at admission, under the name `meshproof.dev`, with its path; so is a kind. \
+    Some values are refused too: HTTP servers on a Gateway, `AUTO_PASSTHROUGH`, `DYNAMIC_DNS`, `CUSTOM`, \
+    client TLS `SIMPLE` without a credential, credentials that are not Secrets by name.\n";
+
+/// The page in Markdown: one table for each kind of Istio's API.
+pub fn support_page() -> String {
+    let mut page = HEAD.to_owned();
+    for kind in KINDS {
+        // Writing to a String cannot fail, here and below.
+        let _ = write!(
+            page,
+            "\n## {} ({}, {})\n\n",
+            kind.kind,
+            kind.group,
+            kind.versions.join(", ")
+        );
+        match kind.spec {
+            None => page.push_str("Not supported.\n"),
+            Some(fields) => {
+                page.push_str("| field | supported |\n| --- | --- |\n");
+                rows(fields, "spec", &mut page);
+            }
+        }
+    }
+    page
+}
+
+fn rows(fields: &[Field], path: &str, page: &mut String) {
+    for field in fields {
+        let path = format!("{path}.{}", field.name);
+        let (inner, suffix) = inside(&field.shape);
+        let path = format!("{path}{suffix}");
+        match inner {
+            Some(fields) if field.supported => rows(fields, &path, page),
+            _ => {
+                let _ = writeln!(
+                    page,
+                    "| `{path}` | {} |",
+                    if field.supported { "yes" } else { "no" }
+                );
+            }
+        }
+    }
+}
+
+/// The fields below a shape, and what its lists and maps add to the path.
+fn inside(shape: &Shape) -> (Option<&'static [Field]>, String) {
+    match shape {
+        Shape::Object(fields) => (Some(fields), String::new()),
+        Shape::List(item) => {
+            let (fields, suffix) = inside(item);
+            (fields, format!("[]{suffix}"))
+        }
+        Shape::Map(item) => {
+            let (fields, suffix) = inside(item);
+            (fields, format!("{{}}{suffix}"))
+        }
+        _ => (None, String::new()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{fs, path::Path};
+
+    /// `MESHPROOF_UPDATE=1` writes the page instead.
+    #[test]
+    fn the_page_is_true() {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("SUPPORT.md");
+        let page = super::support_page();
+        if std::env::var_os("MESHPROOF_UPDATE").is_some() {
+            fs::write(&file, &page).unwrap();
+        }
+        let written = fs::read_to_string(&file).unwrap_or_default();
+        assert!(
+            written == page,
+            "SUPPORT.md is out of date: run this test with MESHPROOF_UPDATE=1"
+        );
+    }
+}
