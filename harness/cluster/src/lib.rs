@@ -10,6 +10,7 @@ mod access;
 mod activation;
 mod apply;
 mod container_state;
+mod diagnosis;
 mod error;
 mod exec;
 mod kinds;
