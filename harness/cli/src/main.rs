@@ -27,6 +27,10 @@ use crate::exit::Exit;
 fn main() -> ExitCode {
     // Before any thread exists: in the child that owns the namespaces this does not return.
     meshproof_pocket_node::entry();
+    // The router pods run this program under another name.
+    if let Some(code) = meshproof_pocket::router::entry() {
+        return code;
+    }
     let args = match Args::try_parse() {
         Ok(args) => args,
         Err(error) => return usage(&error).into(),

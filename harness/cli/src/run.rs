@@ -1,8 +1,10 @@
 //! `meshproof run`: from files on the command line to a verdict, with a report on every way out.
 
+mod embedded;
 mod ending;
 mod journal;
 mod stop;
+mod watch;
 mod wiring;
 
 use std::any::Any;
@@ -47,13 +49,7 @@ fn attempt(args: &RunArgs, journal: &Journal, live: &Live) -> Result<(), Failure
         .enable_all()
         .build()
         .map_err(system)?;
-    let done = runtime.block_on(async {
-        tokio::select! {
-            done = wiring::run(args, journal, live) => done,
-            // Dropping the run ends the clusters, and with them all that runs in them.
-            exit = stop.wait() => Err(stopped(exit)),
-        }
-    });
+    let done = runtime.block_on(wiring::run(args, journal, live, &mut stop));
     // A download that is under way in a thread is not waited for.
     runtime.shutdown_background();
     done
@@ -65,18 +61,6 @@ fn not_built(on: On) -> Failure {
         provider(on)
     );
     Failure::new(Exit::BadInput, message)
-}
-
-fn stopped(exit: Exit) -> Failure {
-    let signal = if exit == Exit::Interrupted {
-        "SIGINT"
-    } else {
-        "SIGTERM"
-    };
-    Failure::new(
-        exit,
-        format!("stopped by {signal}: what was found until then is in the report"),
-    )
 }
 
 /// The panic itself has been printed where it happened.

@@ -1,9 +1,10 @@
 //! `meshproof toolchain`: what is used from where.
 
-use std::sync::Mutex;
+use std::collections::HashMap;
+use std::sync::{Mutex, PoisonError};
 
-use indicatif::{ProgressBar, ProgressStyle};
-use meshproof_toolchain::{Event, Options, Origin, Progress, Tool, Toolchain, ToolchainError};
+use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use meshproof_toolchain::{Event, Options, Progress, Toolchain, ToolchainError};
 
 use crate::args::ToolchainArgs;
 use crate::exit::Exit;
@@ -61,51 +62,43 @@ fn table(found: &Toolchain) -> String {
         text.push_str(&format!(
             "{name:13} {:widest$}  {:26} {}\n",
             tool.version,
-            origin(tool),
+            tool.origin.to_string(),
             tool.path.display()
         ));
     }
     text
 }
 
-fn origin(tool: &Tool) -> String {
-    match &tool.origin {
-        Origin::Variable(name) => format!("${name}"),
-        Origin::Path => "PATH".to_owned(),
-        Origin::Cache => "cache".to_owned(),
-        Origin::Fetched(client) => format!("fetched now with {client}"),
-    }
-}
-
-/// Progress of downloads: a bar on a terminal, a line per step elsewhere.
+/// Progress of downloads: a bar for each on a terminal, a line per step elsewhere.
 #[derive(Default)]
 pub(crate) struct Downloads {
-    bar: Mutex<Option<ProgressBar>>,
+    all: MultiProgress,
+    bars: Mutex<HashMap<String, ProgressBar>>,
 }
 
 impl Progress for Downloads {
     fn event(&self, event: Event) {
         match event {
-            Event::Fetching { what, bytes } => self.step(&format!("fetching {what}"), bytes),
-            Event::Arrived { bytes } => self.with(|bar| bar.set_position(bytes)),
-            Event::Unpacking { what } => self.step(&format!("unpacking {what}"), None),
-            Event::Initialising => self.step("initialising a data directory", None),
-            Event::Waiting { what } => {
-                self.step(&format!("waiting for another meshproof: {what}"), None)
-            }
-            Event::Done => self.with(ProgressBar::finish_and_clear),
+            Event::Fetching { what, bytes } => self.step(what, "fetching", bytes),
+            Event::Arrived { what, bytes } => self.with(&what, |bar| bar.set_position(bytes)),
+            Event::Unpacking { what } => self.step(what, "unpacking", None),
+            Event::Initialising { what } => self.step(what, "preparing", None),
+            Event::Waiting { what } => self.step(what, "waiting for another meshproof:", None),
+            Event::Done { what } => self.with(&what, ProgressBar::finish_and_clear),
         }
     }
 }
 
 impl Downloads {
-    fn step(&self, what: &str, bytes: Option<u64>) {
+    fn step(&self, what: String, doing: &str, bytes: Option<u64>) {
         if !show::live_on_stderr() {
-            show::note(what);
+            show::note(&format!("{doing} {what}"));
             return;
         }
-        self.with(ProgressBar::finish_and_clear);
-        let bar = bytes.map_or_else(ProgressBar::new_spinner, ProgressBar::new);
+        self.with(&what, ProgressBar::finish_and_clear);
+        let bar = self
+            .all
+            .add(bytes.map_or_else(ProgressBar::new_spinner, ProgressBar::new));
         let template = if bytes.is_some() {
             "{msg} {bar:30} {bytes}/{total_bytes}"
         } else {
@@ -114,19 +107,20 @@ impl Downloads {
         if let Ok(style) = ProgressStyle::with_template(template) {
             bar.set_style(style);
         }
-        bar.set_message(what.to_owned());
+        bar.set_message(format!("{doing} {what}"));
         bar.tick();
-        *self
-            .bar
+        self.bars
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner) = Some(bar);
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(what, bar);
     }
 
-    fn with(&self, act: impl FnOnce(&ProgressBar)) {
-        if let Some(bar) = &*self
-            .bar
+    fn with(&self, what: &str, act: impl FnOnce(&ProgressBar)) {
+        if let Some(bar) = self
+            .bars
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(what)
         {
             act(bar);
         }

@@ -50,6 +50,14 @@ pub(crate) fn report(
     Ok(verdict(&record))
 }
 
+/// Steps of a set-up that fail by what was given: manifests, patches, and names in them.
+const GIVEN: [&str; 4] = [
+    "read manifests",
+    "apply",
+    "patch services",
+    "resolve bindings",
+];
+
 /// What was being done, as the record tells it.
 fn during(exit: Exit) -> &'static str {
     match exit {
@@ -65,8 +73,12 @@ fn during(exit: Exit) -> &'static str {
 /// The exit code of a run that came to its end.
 fn verdict(record: &RunRecord) -> Exit {
     let totals = Totals::of(record);
-    if !record.problems.is_empty() {
-        Exit::EnvironmentFailed
+    if let Some(problem) = record.problems.first() {
+        if GIVEN.contains(&problem.during.as_str()) {
+            Exit::BadInput
+        } else {
+            Exit::EnvironmentFailed
+        }
     } else if totals.failed > 0 {
         Exit::Fail
     } else if totals.inconclusive > 0 || totals.passed == 0 {

@@ -4,7 +4,8 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
-use meshproof_record::{Phase, Problem, RunRecord, SCHEMA, ScenarioRecord, Tool};
+use meshproof_record::{Phase, Problem, RunRecord, SCHEMA, Tool};
+use meshproof_runner::ScenarioRun;
 
 /// The run record in the making. Shared by whoever finds something.
 pub(crate) struct Journal {
@@ -37,22 +38,23 @@ impl Journal {
         }
     }
 
-    /// Adds or changes something.
-    pub(crate) fn note(&self, change: impl FnOnce(&mut RunRecord)) {
-        change(&mut self.locked());
+    /// The run's name.
+    pub(crate) fn run_id(&self) -> String {
+        self.locked().run_id.clone()
     }
 
-    /// Adds a scenario, or replaces what is known of it by now.
-    pub(crate) fn scenario(&self, scenario: ScenarioRecord) {
+    /// Adds what became of a scenario that began at `from`.
+    pub(crate) fn add(&self, run: ScenarioRun, from: Instant) {
+        let offset_ms = from.saturating_duration_since(self.begun).as_secs_f64() * 1000.0;
+        let phases = run.phases.into_iter().map(|phase| Phase {
+            start_ms: phase.start_ms + offset_ms,
+            ..phase
+        });
         let mut record = self.locked();
-        match record
-            .scenarios
-            .iter_mut()
-            .find(|known| known.name == scenario.name)
-        {
-            Some(known) => *known = scenario,
-            None => record.scenarios.push(scenario),
-        }
+        record.phases.extend(phases);
+        record.versions.extend(run.versions);
+        record.problems.extend(run.problems);
+        record.scenarios.push(run.scenario);
     }
 
     /// Something kept the run from its work.
@@ -61,7 +63,15 @@ impl Journal {
             during: during.to_owned(),
             message: message.to_owned(),
         };
-        self.locked().problems.push(problem);
+        let mut record = self.locked();
+        // A runner that was told to stop says so itself.
+        if !record
+            .problems
+            .iter()
+            .any(|known| known.message == problem.message)
+        {
+            record.problems.push(problem);
+        }
     }
 
     /// A stretch of time that began at `from` and ends now.

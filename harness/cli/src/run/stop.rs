@@ -10,6 +10,20 @@ use tokio::signal::unix::{SignalKind, signal};
 use tokio::sync::watch;
 
 use crate::exit::Exit;
+use crate::failure::Failure;
+
+/// What a run says that a signal ended.
+pub(crate) fn stopped(exit: Exit) -> Failure {
+    let signal = if exit == Exit::Interrupted {
+        "SIGINT"
+    } else {
+        "SIGTERM"
+    };
+    Failure::new(
+        exit,
+        format!("interrupted by {signal}: what was found until then is in the report"),
+    )
+}
 
 /// Tells of the first signal.
 pub(crate) struct Stop {

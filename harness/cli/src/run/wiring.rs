@@ -1,9 +1,19 @@
 //! What a run is made of: scenarios, programs, clusters, and the runner that joins them.
 
-use meshproof_scenario::Loaded;
-use meshproof_toolchain::{Toolchain, find};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::pin::pin;
+use std::time::{Duration, Instant};
 
+use meshproof_pocket::{Pocket, Programs};
+use meshproof_runner::{Options, ScenarioRun};
+use meshproof_scenario::Loaded;
+use meshproof_toolchain::{Toolchain, find, prepared_datadir};
+
+use super::embedded;
 use super::journal::Journal;
+use super::stop::{Stop, stopped};
+use super::watch::Watch;
 use crate::args::RunArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -11,19 +21,149 @@ use crate::scenarios;
 use crate::show::live::Live;
 use crate::toolchain::{Downloads, failure, options};
 
+/// How long a runner that was told to stop may take to hand over what it found.
+const HANDING_OVER: Duration = Duration::from_secs(3);
+
 /// Runs every scenario, each on clusters of its own, one after the other.
-pub(crate) async fn run(args: &RunArgs, journal: &Journal, live: &Live) -> Result<(), Failure> {
-    let loaded = scenarios::read(&args.paths)?;
-    let toolchain = programs(args.any_envoy).await?;
-    let _ = (loaded, toolchain, journal, live);
+pub(crate) async fn run(
+    args: &RunArgs,
+    journal: &Journal,
+    live: &Live,
+    stop: &mut Stop,
+) -> Result<(), Failure> {
+    let chosen = choose(scenarios::read(&args.paths)?, args)?;
+    let begun = Instant::now();
+    let (programs, versions) = tokio::select! {
+        found = programs(args.any_envoy) => found?,
+        exit = stop.wait() => return Err(stopped(exit)),
+    };
+    journal.phase("find programs", begun);
+    for (loaded, options) in &chosen {
+        one(loaded, options, &programs, &versions, journal, live, stop).await?;
+    }
     Ok(())
 }
 
+/// The scenarios that have cases to run, and which.
+fn choose(loaded: Vec<Loaded>, args: &RunArgs) -> Result<Vec<(Loaded, Options)>, Failure> {
+    let mut chosen = Vec::new();
+    for loaded in loaded {
+        let cases = args.case.as_ref().map(|pattern| {
+            let scenario = &loaded.scenario;
+            let full = |case: &str| format!("{}::{case}", scenario.metadata.name);
+            let names = scenario.cases.iter().map(|case| case.name.value.clone());
+            names
+                .filter(|name| pattern.is_match(&full(name)))
+                .collect::<Vec<_>>()
+        });
+        if cases.as_ref().is_none_or(|cases| !cases.is_empty()) {
+            chosen.push((
+                loaded,
+                Options {
+                    cases,
+                    wait_timeouts: args.wait_out_timeouts,
+                },
+            ));
+        }
+    }
+    match &args.case {
+        Some(pattern) if chosen.is_empty() => {
+            let message = format!("--case {pattern}: no case matches; `meshproof list` names them");
+            Err(Failure::new(Exit::BadInput, message))
+        }
+        _ => Ok(chosen),
+    }
+}
+
 /// Finds or fetches the programs, in a thread that may block.
-async fn programs(any_envoy: bool) -> Result<Toolchain, Failure> {
-    let search =
-        move || find(&options(any_envoy)?, &Downloads::default()).map_err(|error| failure(&error));
+async fn programs(any_envoy: bool) -> Result<(Programs, BTreeMap<String, String>), Failure> {
+    let search = move || {
+        let options = options(any_envoy)?;
+        let progress = Downloads::default();
+        let found = find(&options, &progress).map_err(|error| failure(&error))?;
+        let datadir =
+            prepared_datadir(&found, &options, &progress).map_err(|error| failure(&error))?;
+        Ok((embedded::programs(&found, datadir)?, versions(&found)))
+    };
     tokio::task::spawn_blocking(search)
         .await
         .map_err(|error| Failure::of(Exit::Internal, &error))?
+}
+
+fn versions(found: &Toolchain) -> BTreeMap<String, String> {
+    let tools = [
+        ("envoy", &found.envoy),
+        ("mysqld", &found.mysqld),
+        ("mysql", &found.mysql),
+        ("nft", &found.nft),
+    ];
+    tools
+        .into_iter()
+        .map(|(name, tool)| (name.to_owned(), tool.version.clone()))
+        .collect()
+}
+
+/// One scenario: its clusters up, its cases run, its clusters down.
+async fn one(
+    loaded: &Loaded,
+    options: &Options,
+    programs: &Programs,
+    versions: &BTreeMap<String, String>,
+    journal: &Journal,
+    live: &Live,
+    stop: &mut Stop,
+) -> Result<(), Failure> {
+    let begun = Instant::now();
+    live.doing("clusters", "starting");
+    let pocket = tokio::select! {
+        pocket = embedded::start(loaded, programs.clone()) => pocket?,
+        exit = stop.wait() => return Err(stopped(exit)),
+    };
+    live.done(
+        "clusters",
+        &format!("up after {} ms", begun.elapsed().as_millis()),
+    );
+    journal.phase("start clusters", begun);
+    let done = cases(loaded, options, &pocket, versions, journal, live, stop).await;
+    let ending = Instant::now();
+    pocket
+        .stop()
+        .await
+        .map_err(|error| embedded::refused(&error))?;
+    journal.phase("stop clusters", ending);
+    done
+}
+
+/// Runs the cases until they are done, a signal comes, or the clusters end by themselves.
+async fn cases(
+    loaded: &Loaded,
+    options: &Options,
+    pocket: &Pocket,
+    versions: &BTreeMap<String, String>,
+    journal: &Journal,
+    live: &Live,
+    stop: &mut Stop,
+) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let clusters = embedded::clusters(pocket, &journal.run_id(), versions);
+    let (watch, told) = (Watch::new(live), meshproof_runner::Stop::new());
+    let file = Path::new(&loaded.source.file);
+    let mut work = pin!(meshproof_runner::run(
+        loaded, file, &clusters, options, &watch, &told
+    ));
+    let failure = tokio::select! {
+        done = &mut work => {
+            journal.add(done, begun);
+            return Ok(());
+        }
+        exit = stop.wait() => stopped(exit),
+        () = pocket.ended() => Failure::new(Exit::EnvironmentFailed, "the embedded clusters ended by themselves"),
+    };
+    told.stop(failure.message.clone());
+    // What was found until now is worth a moment, but no more than that.
+    let found: Option<ScenarioRun> = tokio::time::timeout(HANDING_OVER, work).await.ok();
+    if let Some(found) = found {
+        journal.add(found, begun);
+    }
+    Err(failure)
 }

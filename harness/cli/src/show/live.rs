@@ -75,6 +75,14 @@ impl Live {
         }
     }
 
+    /// Something to know, which stays above the lines.
+    pub(crate) fn note(&self, text: &str) {
+        match &self.kind {
+            Kind::Terminal { all, .. } => all.suspend(|| note(&one_line(text))),
+            Kind::Plain { .. } => note(&one_line(text)),
+        }
+    }
+
     /// Takes the redrawn lines away: the table says it all again, and better.
     pub(crate) fn clear(&self) {
         if let Kind::Terminal { all, lines } = &self.kind {
