@@ -36,7 +36,7 @@ pub(crate) fn apply(
         force,
     )?;
 
-    let mut object = live;
+    let mut object = live.clone();
     merge(shape, &mut object, &wanted);
     let mut dropped = entries
         .iter()
@@ -48,8 +48,14 @@ pub(crate) fn apply(
         dropped.subtract(&other.fields);
     }
     remove(shape, &mut object, &dropped);
-    set_entry(&mut entries, writer, fields);
-    managers::write(&mut object, &entries);
+    // Who states only what is so already has not changed anything at any time.
+    let time = if old.is_some() && object == live {
+        String::new()
+    } else {
+        crate::store::now()
+    };
+    set_entry(&mut entries, writer, fields, time);
+    managers::write(&mut object, entries);
     Ok(Applied { object })
 }
 
@@ -160,26 +166,22 @@ fn conflict(conflicts: &[(String, String)]) -> StatusError {
     .with_details(json!({ "causes": causes }))
 }
 
-fn set_entry(entries: &mut Vec<Entry>, writer: Writer<'_>, fields: FieldSet) {
+fn set_entry(entries: &mut Vec<Entry>, writer: Writer<'_>, fields: FieldSet, time: String) {
     match entries
         .iter_mut()
         .find(|entry| entry.is_of(writer, "Apply"))
     {
         Some(entry) => {
-            if entry.fields != fields {
-                entry.fields = fields;
-                entry.time = crate::store::now();
+            entry.fields = fields;
+            if !time.is_empty() {
+                entry.time = time;
             }
         }
         None => {
             let mut entry = Entry::new(writer, "Apply");
             entry.fields = fields;
-            // Appliers stand before updaters.
-            let position = entries
-                .iter()
-                .take_while(|entry| entry.operation == "Apply")
-                .count();
-            entries.insert(position, entry);
+            entry.time = time;
+            entries.push(entry);
         }
     }
 }

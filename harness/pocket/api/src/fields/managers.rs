@@ -49,6 +49,15 @@ impl Entry {
             && self.api_version == writer.api_version
     }
 
+    fn place(&self) -> (&str, &str, &str, &str) {
+        (
+            &self.operation,
+            &self.time,
+            &self.manager,
+            &self.api_version,
+        )
+    }
+
     fn parse(value: &Value) -> Self {
         let text = |key: &str| value[key].as_str().unwrap_or_default().to_owned();
         Self {
@@ -66,10 +75,12 @@ impl Entry {
             "manager": self.manager,
             "operation": self.operation,
             "apiVersion": self.api_version,
-            "time": self.time,
             "fieldsType": "FieldsV1",
             "fieldsV1": self.fields.to_value(),
         });
+        if !self.time.is_empty() {
+            value["time"] = self.time.clone().into();
+        }
         if !self.subresource.is_empty() {
             value["subresource"] = self.subresource.clone().into();
         }
@@ -82,7 +93,9 @@ pub(super) fn read(object: &Value) -> Vec<Entry> {
     entries.into_iter().flatten().map(Entry::parse).collect()
 }
 
-pub(super) fn write(object: &mut Value, entries: &[Entry]) {
+/// Writes the entries in Kubernetes' order: appliers first, then by time, then by name.
+pub(super) fn write(object: &mut Value, mut entries: Vec<Entry>) {
+    entries.sort_by(|a, b| a.place().cmp(&b.place()));
     let kept: Vec<Value> = entries
         .iter()
         .filter(|entry| !entry.fields.is_empty())
@@ -139,7 +152,10 @@ fn blank(kind: Kind) -> Value {
             "spec": { "template": { "metadata": {}, "spec": { "containers": [] } } },
         }),
         Kind::Service => json!({ "metadata": {}, "spec": {}, "status": { "loadBalancer": {} } }),
-        Kind::Event => json!({ "metadata": {}, "involvedObject": {}, "source": {} }),
+        Kind::Event => json!({
+            "metadata": {}, "involvedObject": {}, "source": {}, "eventTime": null,
+            "reportingComponent": "", "reportingInstance": "",
+        }),
         _ if kind.info().is_custom() => json!({ "metadata": {} }),
         _ => json!({ "metadata": {}, "spec": {}, "status": {} }),
     }
@@ -169,7 +185,7 @@ pub(crate) fn record_update(
         }
     }
     add(&mut entries, writer, gained);
-    write(object, &entries);
+    write(object, entries);
 }
 
 /// Paths that are gone, without those that merely changed.

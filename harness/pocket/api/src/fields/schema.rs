@@ -31,6 +31,7 @@ pub(crate) enum Place {
     Workload,
     PodTemplate,
     ServiceSpec,
+    ServiceEntry,
     Status(Kind),
     Plain,
 }
@@ -49,6 +50,8 @@ pub(crate) fn member_shape(place: Place, name: &str) -> Shape {
         (Place::Object(kind), "status") => Shape::Granular(Place::Status(kind)),
         (Place::Object(Kind::ServiceAccount), "secrets") => Shape::Keyed(&["name"], Place::Plain),
         (Place::Object(Kind::ClusterRoleBinding | Kind::RoleBinding), "roleRef") => Shape::Atomic,
+        (Place::Object(Kind::Event), "involvedObject") => Shape::Atomic,
+        (Place::ServiceEntry, "ports") => Shape::Keyed(&["name"], Place::Plain),
         (Place::Metadata, "finalizers") => Shape::Set,
         (Place::Metadata, "ownerReferences") => Shape::Keyed(&["uid"], Place::Plain),
         (Place::Workload, "selector")
@@ -60,7 +63,9 @@ pub(crate) fn member_shape(place: Place, name: &str) -> Shape {
         (Place::PodSpec, _) => pod_spec_shape(name),
         (Place::Container, _) => container_shape(name),
         (Place::ServiceSpec, "ports") => Shape::Keyed(&["port", "protocol"], Place::Plain),
-        (Place::Status(_), "conditions") => Shape::Keyed(&["type"], Place::Plain),
+        (Place::Status(kind), "conditions") if !kind.info().is_custom() => {
+            Shape::Keyed(&["type"], Place::Plain)
+        }
         (Place::Status(Kind::Pod), "podIPs") => Shape::Keyed(&["ip"], Place::Plain),
         _ => plain,
     }
@@ -76,6 +81,7 @@ fn spec_shape(kind: Kind) -> Shape {
         Kind::Pod => Place::PodSpec,
         Kind::Deployment | Kind::ReplicaSet => Place::Workload,
         Kind::Service => Place::ServiceSpec,
+        Kind::ServiceEntry => Place::ServiceEntry,
         _ => Place::Plain,
     };
     Shape::Granular(place)

@@ -152,12 +152,14 @@ pub(super) fn key_step(item: &Value, keys: &[&str]) -> Option<Step> {
 
 /// Fields of `new` that `old` lacks or has with another value: what an update owns.
 pub(super) fn changed(shape: Shape, old: Option<&Value>, new: &Value) -> FieldSet {
+    if old == Some(new) {
+        return FieldSet::default();
+    }
     let old = old.filter(|old| !old.is_null());
     match (shape, new) {
         (Shape::Granular(place), Value::Object(map)) => changed_map(place, old, map),
         (Shape::Keyed(keys, place), Value::Array(items)) => changed_items(keys, place, old, items),
         (Shape::Set, Value::Array(items)) => changed_set(old, items),
-        _ if old == Some(new) => FieldSet::default(),
         _ => FieldSet::leaf(),
     }
 }

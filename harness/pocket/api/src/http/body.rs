@@ -7,7 +7,7 @@ use http::header::CONTENT_TYPE;
 use http_body_util::{BodyExt, Limited};
 use serde_json::Value;
 
-use super::BODY_LIMIT;
+use super::{BODY_LIMIT, duplicates};
 use crate::kinds::KindInfo;
 use crate::patch::PatchBody;
 use crate::status::StatusError;
@@ -41,25 +41,32 @@ pub(super) async fn bytes(body: Body) -> Result<Bytes, StatusError> {
     }
 }
 
-/// An object to create or replace.
-pub(super) fn object(info: &KindInfo, media: &str, bytes: &[u8]) -> Result<Value, StatusError> {
+/// An object to create or replace, and the paths of members that came more than once.
+pub(super) fn object(
+    info: &KindInfo,
+    media: &str,
+    bytes: &[u8],
+) -> Result<(Value, Vec<String>), StatusError> {
     let wrong = |why: String| {
         StatusError::bad_request(format!(
             "the object provided is unrecognized (must be of type {}): {why}",
             info.name
         ))
     };
-    let value: Value = match media {
-        "application/json" | "" => serde_json::from_slice(bytes).map_err(|error| {
+    let (value, duplicates) = match media {
+        "application/json" | "" => duplicates::read(bytes).map_err(|error| {
             wrong(format!(
                 "couldn't get version/kind; json parse error: {error}"
             ))
         })?,
-        "application/yaml" => yaml(bytes).map_err(|why| wrong(format!("yaml: {why}")))?,
+        "application/yaml" => (
+            yaml(bytes).map_err(|why| wrong(format!("yaml: {why}")))?,
+            Vec::new(),
+        ),
         _ => return Err(unsupported("application/json, application/yaml")),
     };
     if value.is_object() {
-        Ok(value)
+        Ok((value, duplicates))
     } else {
         Err(wrong(
             "couldn't get version/kind; json parse error: the document is not an object".into(),
@@ -90,11 +97,12 @@ pub(super) fn patch(info: &KindInfo, media: &str, bytes: &[u8]) -> Result<PatchB
         "application/strategic-merge-patch+json" => Err(unsupported(
             "application/json-patch+json, application/merge-patch+json, application/apply-patch+yaml",
         )),
-        _ => Err(StatusError::new(
-            415,
-            "UnsupportedMediaType",
-            "415: Unsupported Media Type",
-        )),
+        _ => {
+            let mut error =
+                StatusError::new(415, "UnsupportedMediaType", "415: Unsupported Media Type");
+            error.details = Some(Box::default());
+            Err(error)
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 mod body;
 mod delete;
 mod discovery;
+mod duplicates;
 mod negotiate;
 mod openapi;
 mod path;

@@ -44,7 +44,7 @@ async fn change(server: &ApiServer, call: Call, body: Body) -> Result<Response, 
     } else {
         Value::Null
     };
-    let outcome = server.change(&write, Vec::new(), |old| {
+    let outcome = server.change(&write, |old| {
         let mut scale = view(old);
         match &patch {
             Some(patch) => patch::apply(write.kind, patch, &mut scale)?,

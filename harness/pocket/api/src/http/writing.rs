@@ -20,11 +20,12 @@ pub(super) async fn create(
     call: Call,
     body: Body,
 ) -> Result<Response, StatusError> {
-    let write = write(&call, "CreateOptions")?;
+    let mut write = write(&call, "CreateOptions")?;
     let format = negotiate::format(&call.parts.headers)?;
     let media = body::media_type(&call.parts.headers);
     let bytes = body::bytes(body).await?;
-    let object = body::object(call.path.kind.info(), &media, &bytes)?;
+    let (object, duplicates) = body::object(call.path.kind.info(), &media, &bytes)?;
+    write.duplicates = duplicates;
     answer(format, &call, server.create(&write, object)?)
 }
 
@@ -33,11 +34,12 @@ pub(super) async fn replace(
     call: Call,
     body: Body,
 ) -> Result<Response, StatusError> {
-    let write = write(&call, "UpdateOptions")?;
+    let mut write = write(&call, "UpdateOptions")?;
     let format = negotiate::format(&call.parts.headers)?;
     let media = body::media_type(&call.parts.headers);
     let bytes = body::bytes(body).await?;
-    let object = body::object(call.path.kind.info(), &media, &bytes)?;
+    let (object, duplicates) = body::object(call.path.kind.info(), &media, &bytes)?;
+    write.duplicates = duplicates;
     answer(format, &call, server.replace(&write, object)?)
 }
 
@@ -65,7 +67,7 @@ pub(super) async fn finalize(
     let format = negotiate::format(&call.parts.headers)?;
     let media = body::media_type(&call.parts.headers);
     let bytes = body::bytes(body).await?;
-    let object = body::object(Kind::Namespace.info(), &media, &bytes)?;
+    let (object, _) = body::object(Kind::Namespace.info(), &media, &bytes)?;
     let stored =
         server.finalize_namespace(call.path.object_name(), &object["spec"]["finalizers"])?;
     read::show(format, StatusCode::OK, &call, &stored)
@@ -128,6 +130,7 @@ pub(super) fn write(call: &Call, options: &str) -> Result<Write, StatusError> {
         manager: manager(call),
         validation: call.query.validation(options)?,
         dry_run: call.query.dry_run(options)?,
+        duplicates: Vec::new(),
     })
 }
 

@@ -223,12 +223,10 @@ impl Inner {
     fn remove(&mut self, kind: Kind, key: &Key, object: Value, previous: Arc<Value>) -> Arc<Value> {
         let object = self.stamp(object);
         self.objects[kind as usize].remove(key);
-        self.record(
-            kind,
-            EventType::Deleted,
-            Arc::clone(&object),
-            Some(previous),
-        );
+        // Watchers see what was stored last, at the revision of the deletion.
+        let mut last = (*previous).clone();
+        meta::set_revision(&mut last, self.revision);
+        self.record(kind, EventType::Deleted, Arc::new(last), Some(previous));
         object
     }
 

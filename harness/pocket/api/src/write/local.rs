@@ -18,8 +18,9 @@ impl Store {
     pub fn create(&self, kind: Kind, mut object: Value) -> Result<Arc<Value>, StatusError> {
         let info = kind.info();
         let namespace = object::namespace(&object).to_owned();
-        prepare::normalise(info, &namespace, &mut object)?;
+        prepare::normalise(info, &namespace, &mut object);
         prepare::default(info, &mut object);
+        prepare::generate_name(info, &mut object)?;
         names::check(info, &object)?;
         let status = object.get("status").cloned();
         prepare::finish_create(info, &mut object, self.addresses())?;
@@ -43,7 +44,7 @@ impl Store {
                 current.ok_or_else(|| StatusError::not_found(info.group, info.plural, &name))?;
             check_revision(kind, &name, &expected, old)?;
             let mut object = object;
-            prepare::normalise(info, &namespace, &mut object)?;
+            prepare::normalise(info, &namespace, &mut object);
             prepare::default(info, &mut object);
             prepare::finish_update(info, &mut object, old, self.addresses())?;
             Ok(put_if_changed(kind, object, old))

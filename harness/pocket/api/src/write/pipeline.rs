@@ -35,6 +35,8 @@ pub(crate) struct Write {
     pub manager: String,
     pub validation: Validation,
     pub dry_run: bool,
+    /// Paths of members that the body named more than once.
+    pub duplicates: Vec<String>,
 }
 
 /// What a write gave.
@@ -81,6 +83,7 @@ impl ApiServer {
             manager: manager.to_owned(),
             validation: Validation::Ignore,
             dry_run: false,
+            duplicates: Vec::new(),
         };
         self.create(&write, object).map(|outcome| outcome.object)
     }
@@ -88,11 +91,12 @@ impl ApiServer {
     pub(crate) fn create(&self, write: &Write, mut object: Value) -> Result<Outcome, StatusError> {
         let info = write.info();
         check_identity(write, &object)?;
-        let mut warnings = schema::check(info, &write.api_version, write.validation, &mut object)?;
-        prepare::normalise(info, &write.namespace, &mut object)?;
+        let mut warnings = schema::check(write, &mut object)?;
+        prepare::normalise(info, &write.namespace, &mut object);
         metadata_mut(&mut object).shift_remove("managedFields");
         prepare::default(info, &mut object);
         fields::record_update(info, write.writer(), None, &mut object);
+        prepare::generate_name(info, &mut object)?;
         self.finish_create(write, object, &mut warnings)
     }
 
@@ -128,10 +132,9 @@ impl ApiServer {
     }
 
     /// PUT.
-    pub(crate) fn replace(&self, write: &Write, mut object: Value) -> Result<Outcome, StatusError> {
+    pub(crate) fn replace(&self, write: &Write, object: Value) -> Result<Outcome, StatusError> {
         let info = write.info();
         check_identity(write, &object)?;
-        let warnings = schema::check(info, &write.api_version, write.validation, &mut object)?;
         let expected = object::revision(&object).to_owned();
         if info.is_custom()
             && expected.is_empty()
@@ -149,7 +152,7 @@ impl ApiServer {
             error.code = 422;
             return Err(error);
         }
-        self.change(write, warnings, |old| {
+        self.change(write, |old| {
             check_revision(write.kind, &write.name, &expected, old)?;
             check_uid(info, &object, old)?;
             Ok((object.clone(), true))
@@ -166,7 +169,7 @@ impl ApiServer {
         if let PatchBody::Apply(configuration) = patch {
             return self.apply(write, configuration, force);
         }
-        self.change(write, Warnings::new(), |old| {
+        self.change(write, |old| {
             let mut object = shown_as(old, &write.api_version);
             let expected = patched_revision(patch);
             check_revision(write.kind, &write.name, &expected, old)?;
@@ -192,13 +195,8 @@ impl ApiServer {
             ));
         }
         let mut configuration = configuration.clone();
-        let mut warnings = schema::check(
-            info,
-            &write.api_version,
-            write.validation,
-            &mut configuration,
-        )?;
-        prepare::normalise(info, &write.namespace, &mut configuration)?;
+        schema::check_applied(info, &write.name, &configuration)?;
+        prepare::normalise(info, &write.namespace, &mut configuration);
         metadata_mut(&mut configuration).insert("name".into(), write.name.clone().into());
         if self
             .store
@@ -211,9 +209,9 @@ impl ApiServer {
             let mut object =
                 fields::apply(info, write.writer(), None, &configuration, force)?.object;
             prepare::default(info, &mut object);
-            return self.finish_create(write, object, &mut warnings);
+            return self.finish_create(write, object, &mut Warnings::new());
         }
-        self.change(write, warnings, |old| {
+        self.change(write, |old| {
             check_revision(
                 write.kind,
                 &write.name,
@@ -230,7 +228,6 @@ impl ApiServer {
     pub(crate) fn change(
         &self,
         write: &Write,
-        mut warnings: Warnings,
         next: impl Fn(&Value) -> Result<(Value, bool), StatusError>,
     ) -> Result<Outcome, StatusError> {
         for _ in 0..ATTEMPTS {
@@ -239,6 +236,7 @@ impl ApiServer {
                 .get(write.kind, &write.namespace, &write.name)
                 .ok_or_else(|| write.missing())?;
             let (object, record) = next(&old)?;
+            let mut warnings = Warnings::new();
             let object = self.finish_change(write, object, &old, record, &mut warnings)?;
             if write.dry_run {
                 return Ok(Outcome {
@@ -273,14 +271,17 @@ impl ApiServer {
         warnings: &mut Warnings,
     ) -> Result<Value, StatusError> {
         let info = write.info();
+        if record {
+            warnings.extend(schema::check(write, &mut object)?);
+        }
         let fields = object["metadata"].get("managedFields").cloned();
-        prepare::normalise(info, &write.namespace, &mut object)?;
+        prepare::normalise(info, &write.namespace, &mut object);
         let mut object = if write.subresource == "status" {
             super::status_part::graft(&object, old)
         } else {
-            prepare::default(info, &mut object);
             object
         };
+        prepare::default(info, &mut object);
         if record {
             carry_owners(&mut object, old);
             fields::record_update(info, write.writer(), Some(old), &mut object);

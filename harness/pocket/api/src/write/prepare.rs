@@ -29,13 +29,9 @@ const FIXED: &[&str] = &[
     "generation",
 ];
 
-/// Sets the stored `apiVersion` and `kind`, namespace and a generated name; drops empty parts
-/// that Kubernetes' types would not write.
-pub(crate) fn normalise(
-    info: &KindInfo,
-    namespace: &str,
-    object: &mut Value,
-) -> Result<(), StatusError> {
+/// Sets the stored `apiVersion` and `kind` and the namespace; drops empty parts that
+/// Kubernetes' types would not write.
+pub(crate) fn normalise(info: &KindInfo, namespace: &str, object: &mut Value) {
     object["apiVersion"] = info.api_version().into();
     object["kind"] = info.name.into();
     drop_nulls(object);
@@ -46,9 +42,16 @@ pub(crate) fn normalise(
         metadata.remove("namespace");
     }
     drop_empty_metadata(metadata);
+}
+
+/// Gives an object that has none a name from its `generateName`.
+pub(crate) fn generate_name(info: &KindInfo, object: &mut Value) -> Result<(), StatusError> {
+    let metadata = metadata_mut(object);
     if text(metadata, "name").is_empty() && !text(metadata, "generateName").is_empty() {
         let name = names::generated(text(metadata, "generateName"))?;
         metadata.insert("name".into(), name.into());
+        // A Namespace's label repeats its name.
+        default(info, object);
     }
     Ok(())
 }

@@ -10,6 +10,7 @@ use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 
+use super::pipeline::Write;
 use crate::hooks::Warnings;
 use crate::kinds::{Kind, KindInfo};
 use crate::status::StatusError;
@@ -25,47 +26,91 @@ pub(crate) enum Validation {
     Ignore,
 }
 
-/// Checks types and drops or refuses unknown fields.
-pub(crate) fn check(
-    info: &KindInfo,
-    api_version: &str,
-    validation: Validation,
-    object: &mut Value,
-) -> Result<Warnings, StatusError> {
-    let short = api_version
-        .rsplit_once('/')
-        .map_or(api_version, |(_, version)| version);
-    let handled = |why: String| {
-        StatusError::bad_request(format!(
-            "{} in version {short:?} cannot be handled as a {}: {why}",
-            info.name, info.name
-        ))
-    };
-    let Some(typed) = typed(info.kind, object) else {
-        return Ok(Warnings::new());
-    };
-    let known = typed.map_err(|error| handled(error.to_string()))?;
-    let mut unknown = Vec::new();
-    collect_unknown("", object, &known, &mut unknown);
-    let texts: Vec<String> = unknown
+/// Checks types, and drops or refuses unknown and repeated fields.
+pub(crate) fn check(write: &Write, object: &mut Value) -> Result<Warnings, StatusError> {
+    let info = write.kind.info();
+    if info.kind == Kind::Secret {
+        super::validate::secret_data(object)?;
+    }
+    let mut texts: Vec<String> = write
+        .duplicates
         .iter()
-        .map(|path| format!("unknown field {path:?}"))
+        .map(|path| format!("duplicate field {path:?}"))
         .collect();
-    if texts.is_empty() {
-        return Ok(Warnings::new());
+    let known = typed(info.kind, object)
+        .transpose()
+        .map_err(|error| handled(write, &error.to_string()))?;
+    if let Some(known) = &known {
+        texts.extend(
+            unknown(object, known)
+                .iter()
+                .map(|path| format!("unknown field {path:?}")),
+        );
     }
-    if validation == Validation::Strict {
-        return Err(handled(format!(
-            "strict decoding error: {}",
-            texts.join(", ")
-        )));
+    if write.validation == Validation::Strict && !texts.is_empty() {
+        return Err(handled(
+            write,
+            &format!("strict decoding error: {}", texts.join(", ")),
+        ));
     }
-    drop_unknown(object, &known);
-    Ok(if validation == Validation::Warn {
+    if let Some(known) = &known {
+        drop_unknown(object, known);
+    }
+    Ok(if write.validation == Validation::Warn {
         texts
     } else {
         Warnings::new()
     })
+}
+
+/// An applied configuration may hold no field that its type lacks, whatever the validation.
+pub(crate) fn check_applied(
+    info: &KindInfo,
+    name: &str,
+    object: &Value,
+) -> Result<(), StatusError> {
+    let typed = typed(info.kind, object).transpose();
+    let wrong = |why: String| {
+        let (api_version, kind) = (info.api_version(), info.name);
+        let of = if info.group.is_empty() {
+            format!("/{api_version}")
+        } else {
+            api_version
+        };
+        let message =
+            format!("failed to create typed patch object (/{name}; {of}, Kind={kind}): {why}");
+        StatusError::new(500, "", message)
+    };
+    let Some(known) = typed.map_err(|error| wrong(error.to_string()))? else {
+        return Ok(());
+    };
+    match unknown(object, &known).as_slice() {
+        [] => Ok(()),
+        paths => {
+            let texts: Vec<String> = paths
+                .iter()
+                .map(|path| format!(".{path}: field not declared in schema"))
+                .collect();
+            Err(wrong(texts.join("\n")))
+        }
+    }
+}
+
+fn handled(write: &Write, why: &str) -> StatusError {
+    let name = write.kind.info().name;
+    let version = write
+        .api_version
+        .rsplit_once('/')
+        .map_or(write.api_version.as_str(), |(_, version)| version);
+    StatusError::bad_request(format!(
+        "{name} in version {version:?} cannot be handled as a {name}: {why}"
+    ))
+}
+
+fn unknown(object: &Value, known: &Value) -> Vec<String> {
+    let mut paths = Vec::new();
+    collect_unknown("", object, known, &mut paths);
+    paths
 }
 
 /// The object as its type writes it; `None` for kinds without a type.
@@ -137,7 +182,9 @@ fn drop_unknown(object: &mut Value, known: &Value) {
         (Value::Object(object), Value::Object(known)) => {
             object.retain(|key, value| known.contains_key(key) || is_absent(value));
             for (key, value) in object {
-                drop_unknown(value, &known[key.as_str()]);
+                if let Some(known) = known.get(key) {
+                    drop_unknown(value, known);
+                }
             }
         }
         (Value::Array(items), Value::Array(known)) => {
@@ -162,9 +209,23 @@ mod tests {
         })
     }
 
+    fn write(kind: Kind, validation: Validation) -> Write {
+        Write {
+            kind,
+            api_version: "v1".into(),
+            namespace: "d".into(),
+            name: String::new(),
+            subresource: String::new(),
+            manager: "m".into(),
+            validation,
+            dry_run: false,
+            duplicates: Vec::new(),
+        }
+    }
+
     #[test]
     fn unknown_fields_are_named() {
-        let error = check(Kind::Pod.info(), "v1", Validation::Strict, &mut pod()).unwrap_err();
+        let error = check(&write(Kind::Pod, Validation::Strict), &mut pod()).unwrap_err();
         assert_eq!(
             error.message,
             "Pod in version \"v1\" cannot be handled as a Pod: strict decoding error: \
@@ -175,7 +236,7 @@ mod tests {
     #[test]
     fn unknown_fields_are_dropped_with_a_warning() {
         let mut object = pod();
-        let warnings = check(Kind::Pod.info(), "v1", Validation::Warn, &mut object).unwrap();
+        let warnings = check(&write(Kind::Pod, Validation::Warn), &mut object).unwrap();
         assert_eq!(warnings.len(), 2);
         assert_eq!(
             object["spec"],
@@ -184,13 +245,33 @@ mod tests {
     }
 
     #[test]
+    fn members_without_a_value_are_no_matter() {
+        let mut object = json!({ "metadata": { "nosuch": null }, "nosuch": [], "data": null });
+        assert!(
+            check(&write(Kind::ConfigMap, Validation::Strict), &mut object)
+                .unwrap()
+                .is_empty()
+        );
+    }
+
+    #[test]
     fn wrong_types_are_refused() {
         let mut object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "data": { "a": 1 } });
         assert_eq!(
-            check(Kind::ConfigMap.info(), "v1", Validation::Warn, &mut object)
+            check(&write(Kind::ConfigMap, Validation::Warn), &mut object)
                 .unwrap_err()
                 .code,
             400
+        );
+    }
+
+    #[test]
+    fn applied_configurations_have_only_known_fields() {
+        let object = json!({ "apiVersion": "v1", "kind": "ConfigMap", "zzz": 1 });
+        let error = check_applied(Kind::ConfigMap.info(), "s", &object).unwrap_err();
+        assert_eq!(
+            error.message,
+            "failed to create typed patch object (/s; /v1, Kind=ConfigMap): .zzz: field not declared in schema"
         );
     }
 }

@@ -13,7 +13,7 @@ pub(crate) fn create(info: &KindInfo, object: &Value) -> Result<(), StatusError>
         Kind::Pod => pod_spec("spec", &object["spec"], &mut causes),
         Kind::Deployment | Kind::ReplicaSet => workload(object, &mut causes),
         Kind::Service => service(object, &mut causes),
-        Kind::Secret => secret(object, &mut causes)?,
+        Kind::Secret => secret(object, &mut causes),
         Kind::ConfigMap => keys("data", object, &mut causes),
         _ => {}
     }
@@ -88,6 +88,7 @@ fn pod_spec(path: &str, spec: &Value, causes: &mut Vec<Cause>) {
         .as_array()
         .map(Vec::as_slice)
         .unwrap_or_default();
+    let policy = text(spec, &["restartPolicy"]);
     if containers.is_empty() {
         causes.push(Cause::required(format!("{path}.containers"), ""));
     }
@@ -101,6 +102,15 @@ fn pod_spec(path: &str, spec: &Value, causes: &mut Vec<Cause>) {
             }
             container_ports(&path, container, causes);
         }
+    }
+    let policies = ["Always", "OnFailure", "Never"];
+    if !policies.contains(&policy) {
+        let shown = json!(policy).to_string();
+        causes.push(Cause::not_supported(
+            format!("{path}.restartPolicy"),
+            &shown,
+            &policies,
+        ));
     }
 }
 
@@ -131,7 +141,12 @@ fn container_ports(path: &str, container: &Value, causes: &mut Vec<Cause>) {
         .enumerate()
     {
         let number = &port["containerPort"];
-        if !is_port(number) {
+        if *number == 0 {
+            causes.push(Cause::required(
+                format!("{path}.ports[{index}].containerPort"),
+                "",
+            ));
+        } else if !is_port(number) {
             let field = format!("{path}.ports[{index}].containerPort");
             causes.push(Cause::invalid(
                 field,
@@ -246,7 +261,8 @@ fn port_shown(port: &Value) -> String {
     )
 }
 
-fn secret(object: &Value, causes: &mut Vec<Cause>) -> Result<(), StatusError> {
+/// 400 unless every value of a Secret's `data` is base64; in Go's words.
+pub(super) fn secret_data(object: &Value) -> Result<(), StatusError> {
     for value in object["data"]
         .as_object()
         .into_iter()
@@ -259,6 +275,10 @@ fn secret(object: &Value, causes: &mut Vec<Cause>) -> Result<(), StatusError> {
             )));
         }
     }
+    Ok(())
+}
+
+fn secret(object: &Value, causes: &mut Vec<Cause>) {
     keys("data", object, causes);
     let required: &[&str] = match text(object, &["type"]) {
         "kubernetes.io/tls" => &["tls.crt", "tls.key"],
@@ -270,7 +290,6 @@ fn secret(object: &Value, causes: &mut Vec<Cause>) -> Result<(), StatusError> {
             causes.push(Cause::required(format!("data[{key}]"), ""));
         }
     }
-    Ok(())
 }
 
 /// The first byte that is no base64, by Go's counting.

@@ -27,12 +27,16 @@ pub(crate) fn apply(kind: Kind, object: &mut Value) {
         Kind::RoleBinding | Kind::ClusterRoleBinding => binding(object),
         Kind::ConfigMap => drop_empty_map(object, "data"),
         Kind::EndpointSlice => endpoint_slice(object),
+        Kind::Event => event(object),
         _ => {}
     }
 }
 
 fn namespace(object: &mut Value) {
     let name = crate::object::name(object).to_owned();
+    if name.is_empty() {
+        return;
+    }
     let labels = map_mut(&mut object["metadata"], "labels");
     labels.insert("kubernetes.io/metadata.name".into(), name.into());
 }
@@ -64,6 +68,15 @@ fn drop_empty_map(object: &mut Value, key: &str) {
     {
         object.shift_remove(key);
     }
+}
+
+fn event(object: &mut Value) {
+    let Some(event) = object.as_object_mut() else {
+        return;
+    };
+    default_to(event, "eventTime", Value::Null);
+    default_to(event, "reportingComponent", "");
+    default_to(event, "reportingInstance", "");
 }
 
 fn binding(object: &mut Value) {

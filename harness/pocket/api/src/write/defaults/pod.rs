@@ -18,6 +18,21 @@ pub(super) fn apply(pod: &mut Value) {
     let spec = map_mut(pod, "spec");
     template_spec(spec);
     default_to(spec, "enableServiceLinks", true);
+    if let Some(status) = pod.get_mut("status") {
+        each(status.get_mut("conditions"), |condition| {
+            default_to(condition, "lastProbeTime", Value::Null);
+            default_to(condition, "lastTransitionTime", Value::Null);
+        });
+        for list in [
+            "initContainerStatuses",
+            "containerStatuses",
+            "ephemeralContainerStatuses",
+        ] {
+            each(status.get_mut(list), |container| {
+                default_to(container, "lastState", json!({}));
+            });
+        }
+    }
 }
 
 /// Defaults that templates and pods share.

@@ -10,6 +10,16 @@ use crate::object::{default_to, map_mut, text};
 use crate::status::StatusError;
 
 pub(super) fn apply(service: &mut Value) {
+    if let Some(balancer) = service
+        .get_mut("status")
+        .and_then(|status| status.get_mut("loadBalancer"))
+    {
+        each(balancer.get_mut("ingress"), |ingress| {
+            if ingress.contains_key("ip") {
+                default_to(ingress, "ipMode", "VIP");
+            }
+        });
+    }
     let spec = map_mut(service, "spec");
     default_to(spec, "sessionAffinity", "None");
     default_to(spec, "type", "ClusterIP");
