@@ -1,3 +1,0 @@
-fn main() {
-    meshproof_pocket_node::entry();
-}
