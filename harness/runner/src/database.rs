@@ -41,6 +41,14 @@ struct Session {
     sent: u64,
 }
 
+/// Why an attempt to connect failed.
+enum Attempt {
+    /// The server does not take connections, maybe not yet.
+    NotYet(String),
+    /// The server answered and does not let the harness in.
+    Refused(String),
+}
+
 /// Counters at one moment.
 #[derive(Clone, Debug)]
 pub(crate) struct Reading {
@@ -52,7 +60,8 @@ impl Database {
     /// Connects as soon as the server takes connections: tries again with each line that it prints.
     ///
     /// # Errors
-    /// In words, when `within` has passed: what the last attempt met.
+    /// In words: at once what a server answers that does not let the harness in, and when `within`
+    /// has passed what the last attempt met.
     pub(crate) async fn connect(
         access: &ClusterAccess,
         pod: &PodRef,
@@ -65,8 +74,9 @@ impl Database {
             loop {
                 let mark = log.map(LogFollower::mark);
                 match Self::attempt(access, pod, login).await {
-                    Ok(database) => return database,
-                    Err(why) => last = why,
+                    Err(Attempt::NotYet(why)) => last = why,
+                    Err(Attempt::Refused(why)) => return Err(why),
+                    Ok(database) => return Ok(database),
                 }
                 match (log, mark) {
                     (Some(log), Some(mark)) if log.ended().is_none() => {
@@ -77,20 +87,16 @@ impl Database {
                 }
             }
         };
-        let connected = tokio::time::timeout(within, trying).await;
-        connected.map_err(|_| {
-            format!(
-                "connecting to the database in pod {pod} for {:.0} s: {last}",
-                within.as_secs_f64()
-            )
-        })
+        let doing = format!("connecting to the database in pod {pod}");
+        match tokio::time::timeout(within, trying).await {
+            Ok(result) => result.map_err(|why| format!("{doing}: {why}")),
+            Err(_) => Err(format!("{doing} for {:.0} s: {last}", within.as_secs_f64())),
+        }
     }
 
-    async fn attempt(access: &ClusterAccess, pod: &PodRef, login: &Login) -> Result<Self, String> {
-        let forward = access
-            .forward(pod, login.port)
-            .await
-            .map_err(|error| error.to_string())?;
+    async fn attempt(access: &ClusterAccess, pod: &PodRef, login: &Login) -> Result<Self, Attempt> {
+        let forward = access.forward(pod, login.port).await;
+        let forward = forward.map_err(|error| Attempt::NotYet(error.to_string()))?;
         let options = OptsBuilder::default()
             .ip_or_hostname(forward.address.ip().to_string())
             .tcp_port(forward.address.port())
@@ -105,14 +111,19 @@ impl Database {
             Ok(Ok(conn)) => {
                 let (major, minor, patch) = conn.server_version();
                 let session = Mutex::new(Session { conn, sent: 0 });
+                let version = format!("{major}.{minor}.{patch}");
                 Ok(Self {
                     session,
-                    version: format!("{major}.{minor}.{patch}"),
+                    version,
                     _forward: forward,
                 })
             }
-            Ok(Err(error)) => Err(error.to_string()),
-            Err(_) => Err("the server did not greet".to_owned()),
+            // The server is up and has spoken: the next attempt would hear the same.
+            Ok(Err(error @ mysql_async::Error::Server(_))) => {
+                Err(Attempt::Refused(error.to_string()))
+            }
+            Ok(Err(error)) => Err(Attempt::NotYet(error.to_string())),
+            Err(_) => Err(Attempt::NotYet("the server did not greet".to_owned())),
         }
     }
 

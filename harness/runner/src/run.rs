@@ -6,7 +6,7 @@ use std::sync::{Mutex, PoisonError};
 
 use futures::future;
 use meshproof_record::{
-    CaseRecord, Evidence, Phase, Problem, RunRecord, SCHEMA, ScenarioRecord, Status, Tool,
+    CaseRecord, Evidence, Missing, Phase, Problem, RunRecord, SCHEMA, ScenarioRecord, Status, Tool,
 };
 use meshproof_scenario::{At, Case, Loaded, Scenario};
 
@@ -136,6 +136,8 @@ struct Progress {
     bindings: Mutex<BTreeMap<String, String>>,
     versions: Mutex<BTreeMap<String, String>>,
     done: Mutex<BTreeMap<usize, CaseRecord>>,
+    /// Cases that ended while another in their window still ran: not yet judged.
+    ended: Mutex<BTreeMap<usize, CaseRecord>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -192,7 +194,7 @@ async fn all(
 /// Runs cases beside each other in one window on the database. If the window is not empty, it does
 /// not say which of them reached the database: then each is run again, alone.
 async fn run_group(stage: &Stage<'_>, bound: &Bound, group: &[&PlannedCase], progress: &Progress) {
-    let records = run_together(stage, &bound.scenario, group).await;
+    let records = run_together(stage, &bound.scenario, group, progress).await;
     let shared = records.len() > 1
         && records
             .iter()
@@ -204,7 +206,7 @@ async fn run_group(stage: &Stage<'_>, bound: &Bound, group: &[&PlannedCase], pro
             .for_each(|(record, planned)| finish(stage, progress, planned, record));
     }
     for planned in group {
-        for record in run_together(stage, &bound.scenario, &[planned]).await {
+        for record in run_together(stage, &bound.scenario, &[planned], progress).await {
             finish(stage, progress, planned, record);
         }
     }
@@ -214,12 +216,19 @@ async fn run_together(
     stage: &Stage<'_>,
     scenario: &Scenario,
     group: &[&PlannedCase],
+    progress: &Progress,
 ) -> Vec<CaseRecord> {
     let window = Window::open(stage).await;
+    let window = &window;
     let cases = group
         .iter()
-        .filter_map(|planned| scenario.cases.get(planned.index));
-    future::join_all(cases.map(|case| run_one(stage, case, &window))).await
+        .filter_map(|planned| Some((planned.index, scenario.cases.get(planned.index)?)));
+    future::join_all(cases.map(|(index, case)| async move {
+        let record = run_one(stage, case, window).await;
+        locked(&progress.ended).insert(index, record.clone());
+        record
+    }))
+    .await
 }
 
 async fn run_one(stage: &Stage<'_>, case: &At<Case>, window: &Window) -> CaseRecord {
@@ -230,7 +239,7 @@ async fn run_one(stage: &Stage<'_>, case: &At<Case>, window: &Window) -> CaseRec
     let evidence = case::collect(stage, case, window)
         .await
         .unwrap_or_else(|why| Evidence {
-            missing: vec![meshproof_record::Missing {
+            missing: vec![Missing {
                 source: crate::judge::source::CLIENT.to_owned(),
                 why,
             }],
@@ -254,14 +263,16 @@ async fn run_one(stage: &Stage<'_>, case: &At<Case>, window: &Window) -> CaseRec
     )
 }
 
+fn control_of(done: &BTreeMap<usize, CaseRecord>, record: &CaseRecord) -> Option<Status> {
+    let name = record.control.as_ref()?;
+    let control = done.values().find(|other| other.name == *name)?;
+    Some(control.verdict.status)
+}
+
 /// Judges a case and keeps it.
 fn finish(stage: &Stage<'_>, progress: &Progress, planned: &PlannedCase, mut record: CaseRecord) {
     let mut done = locked(&progress.done);
-    let control = record.control.as_ref().and_then(|name| {
-        done.values()
-            .find(|other| other.name == *name)
-            .map(|other| other.verdict.status)
-    });
+    let control = control_of(&done, &record);
     case::settle(&mut record, control);
     stage.timing.tell(&Event::CaseDone {
         case: record.name.clone(),
@@ -273,6 +284,26 @@ fn finish(stage: &Stage<'_>, progress: &Progress, planned: &PlannedCase, mut rec
 }
 
 impl Progress {
+    /// Judges what ended beside a case that was given up. What reached the database in a window that
+    /// was shared and never closed may have been either's.
+    fn settle_ended(&self) {
+        let mut done = locked(&self.done);
+        for (index, mut record) in std::mem::take(&mut *locked(&self.ended)) {
+            if done.contains_key(&index) {
+                continue;
+            }
+            if !database::is_empty(&record.evidence) {
+                record.evidence.database = None;
+                let why = "the run was stopped while another case shared the database".to_owned();
+                let source = crate::judge::source::DATABASE.to_owned();
+                record.evidence.missing.push(Missing { source, why });
+            }
+            let control = control_of(&done, &record);
+            case::settle(&mut record, control);
+            done.insert(index, record);
+        }
+    }
+
     /// The record in the order of the file; planned cases that were not reached are inconclusive.
     fn record(
         &self,
@@ -281,6 +312,7 @@ impl Progress {
         plan: &Plan,
         problem: Option<&Problem>,
     ) -> ScenarioRecord {
+        self.settle_ended();
         let mut done = locked(&self.done).clone();
         let mut planned: Vec<&PlannedCase> = plan.cases.iter().collect();
         planned.sort_by_key(|case| case.index);

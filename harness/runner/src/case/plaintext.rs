@@ -8,7 +8,7 @@ use meshproof_cluster::Output;
 use meshproof_evidence::Opening;
 use meshproof_record::Hold;
 
-use super::{LINES_WITHIN, Running, exec};
+use super::{CONNECT_TIMEOUT, LINES_WITHIN, Running, exec};
 use crate::client;
 use crate::judge::source;
 
@@ -25,13 +25,7 @@ pub(super) async fn collect(running: &mut Running<'_>) {
     let waiting = exec::mysql(running);
     let (spoke, (waited, held)) = future::join(
         async {
-            let output = exec::run(
-                running,
-                speaking.clone(),
-                Vec::new(),
-                std::future::pending(),
-            )
-            .await;
+            let output = exec::run(running, speaking.clone(), Vec::new(), give_up()).await;
             // Without a line nothing is known about who refused: the judge says so.
             let _named = logs
                 .wait_cause(&marks, Opening::Plaintext, logs.flush() + LINES_WITHIN)
@@ -54,6 +48,16 @@ pub(super) async fn collect(running: &mut Running<'_>) {
         ms: held.as_secs_f64() * 1000.0,
     });
     logs.collect(&marks, &mut running.evidence);
+}
+
+/// A client that speaks first has no timeout of its own for a target that does not answer.
+async fn give_up() -> String {
+    let limit = Duration::from_secs(u64::from(CONNECT_TIMEOUT));
+    tokio::time::sleep(limit).await;
+    format!(
+        "nobody closed its connection within {} s, and it was stopped",
+        limit.as_secs()
+    )
 }
 
 /// Runs a MySQL client for the window; ending earlier by itself is as good.
