@@ -4,6 +4,7 @@
 //! `kube::Client` in memory and to `kubectl` over loopback TLS. Controllers that live in the
 //! same process use the store directly.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
+#![allow(clippy::doc_markdown)] // the names of kinds are words of this text
 
 mod collector;
 mod fields;

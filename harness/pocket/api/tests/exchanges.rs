@@ -2,6 +2,7 @@
 //!
 //! An exchange that `tests/data/not-yet-equal.txt` does not name must be equal; one that it
 //! names must not be.
+#![allow(clippy::unwrap_used, missing_docs)] // a panic is how a test fails
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt::Write as _;

@@ -1,4 +1,5 @@
 //! No event is lost or doubled, whoever writes at the same time.
+#![allow(clippy::unwrap_used, missing_docs)] // a panic is how a test fails
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -25,7 +26,7 @@ fn write(store: &Store, writer: u64) {
         let _refused = match (state >> 40) % 3 {
             0 => store.create(Kind::ConfigMap, map(&name)),
             1 => store.modify(Kind::ConfigMap, "d", &name, |map| {
-                map["data"]["n"] = format!("{writer}-{round}").into()
+                map["data"]["n"] = format!("{writer}-{round}").into();
             }),
             _ => store.delete(Kind::ConfigMap, "d", &name, DeleteHow::default()),
         };
@@ -112,7 +113,7 @@ async fn a_watcher_that_fell_behind_is_told() {
     for round in 0..2000 {
         store
             .modify(Kind::ConfigMap, "d", "a", |map| {
-                map["data"]["n"] = round.to_string().into()
+                map["data"]["n"] = round.to_string().into();
             })
             .unwrap();
     }

@@ -167,23 +167,20 @@ fn conflict(conflicts: &[(String, String)]) -> StatusError {
 }
 
 fn set_entry(entries: &mut Vec<Entry>, writer: Writer<'_>, fields: FieldSet, time: String) {
-    match entries
+    let found = entries
         .iter_mut()
-        .find(|entry| entry.is_of(writer, "Apply"))
-    {
-        Some(entry) => {
-            entry.fields = fields;
-            if !time.is_empty() {
-                entry.time = time;
-            }
-        }
-        None => {
-            let mut entry = Entry::new(writer, "Apply");
-            entry.fields = fields;
+        .find(|entry| entry.is_of(writer, "Apply"));
+    if let Some(entry) = found {
+        entry.fields = fields;
+        if !time.is_empty() {
             entry.time = time;
-            entries.push(entry);
         }
+        return;
     }
+    let mut entry = Entry::new(writer, "Apply");
+    entry.fields = fields;
+    entry.time = time;
+    entries.push(entry);
 }
 
 /// Merges `wanted` into `live` by the kind's shapes.
@@ -202,7 +199,7 @@ fn merge(shape: Shape, live: &mut Value, wanted: &Value) {
             }
         }
         (Shape::Keyed(keys, place), Value::Array(wanted)) if live.is_array() => {
-            merge_items(keys, place, live, wanted)
+            merge_items(keys, place, live, wanted);
         }
         (Shape::Set, Value::Array(wanted)) if live.is_array() => {
             let Some(live) = live.as_array_mut() else {
@@ -273,7 +270,7 @@ mod tests {
     use super::*;
     use crate::kinds::Kind;
 
-    fn by<'a>(manager: &'a str) -> Writer<'a> {
+    fn by(manager: &str) -> Writer<'_> {
         Writer {
             manager,
             api_version: "v1",
@@ -281,7 +278,7 @@ mod tests {
         }
     }
 
-    fn map(data: Value) -> Value {
+    fn map(data: &Value) -> Value {
         json!({ "apiVersion": "v1", "kind": "ConfigMap", "metadata": { "name": "s" }, "data": data })
     }
 
@@ -291,7 +288,7 @@ mod tests {
         data: Value,
         force: bool,
     ) -> Result<Value, StatusError> {
-        apply(Kind::ConfigMap.info(), by(manager), old, &map(data), force)
+        apply(Kind::ConfigMap.info(), by(manager), old, &map(&data), force)
             .map(|applied| applied.object)
     }
 

@@ -54,9 +54,9 @@ pub(crate) fn member_shape(place: Place, name: &str) -> Shape {
         (Place::ServiceEntry, "ports") => Shape::Keyed(&["name"], Place::Plain),
         (Place::Metadata, "finalizers") => Shape::Set,
         (Place::Metadata, "ownerReferences") => Shape::Keyed(&["uid"], Place::Plain),
-        (Place::Workload, "selector")
-        | (Place::ServiceSpec, "selector")
-        | (Place::PodSpec, "nodeSelector") => Shape::Atomic,
+        (Place::Workload | Place::ServiceSpec, "selector") | (Place::PodSpec, "nodeSelector") => {
+            Shape::Atomic
+        }
         (Place::Workload, "template") => Shape::Granular(Place::PodTemplate),
         (Place::PodTemplate, "metadata") => Shape::Granular(Place::Metadata),
         (Place::PodTemplate, "spec") => Shape::Granular(Place::PodSpec),

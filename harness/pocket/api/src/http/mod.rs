@@ -84,17 +84,14 @@ async fn resource(server: &ApiServer, call: Call, body: Body) -> Result<Response
             "PATCH" => writing::patch(server, call, body).await,
             _ => Err(StatusError::method_not_allowed()),
         },
-        (Some(name), true) => subresource(server, &name.to_owned(), call, body).await,
+        (Some(_), true) => subresource(server, call, body).await,
         _ => Err(StatusError::no_resource()),
     }
 }
 
-async fn subresource(
-    server: &ApiServer,
-    name: &str,
-    call: Call,
-    body: Body,
-) -> Result<Response, StatusError> {
+async fn subresource(server: &ApiServer, call: Call, body: Body) -> Result<Response, StatusError> {
+    let name = call.path.subresource.clone().unwrap_or_default();
+    let name = name.as_str();
     if !call
         .path
         .kind
@@ -116,7 +113,7 @@ async fn subresource(
 async fn object(server: &ApiServer, call: Call, body: Body) -> Result<Response, StatusError> {
     match call.method() {
         "GET" => {
-            if call.query.flag("watch")? {
+            if call.query.flag("watch") {
                 return watching::serve(server, &call);
             }
             read::get(server, &call)
@@ -131,7 +128,7 @@ async fn object(server: &ApiServer, call: Call, body: Body) -> Result<Response, 
 async fn collection(server: &ApiServer, call: Call, body: Body) -> Result<Response, StatusError> {
     let writable = !call.path.kind.info().namespaced || call.path.namespace.is_some();
     match call.method() {
-        "GET" if call.query.flag("watch")? => watching::serve(server, &call),
+        "GET" if call.query.flag("watch") => watching::serve(server, &call),
         "GET" => read::list(server, &call),
         "POST" if writable => writing::create(server, call, body).await,
         "DELETE" if writable && call.path.kind != crate::Kind::Namespace => {

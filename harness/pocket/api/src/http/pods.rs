@@ -37,12 +37,12 @@ async fn log(server: &ApiServer, call: &Call, pod: &Value) -> Result<Response, S
     let query = &call.query;
     let options = LogOptions {
         container,
-        follow: query.flag("follow")?,
+        follow: query.flag("follow"),
         tail_lines: query.number("tailLines")?,
         since_seconds: query.number("sinceSeconds")?,
         since_time: Some(query.text("sinceTime").to_owned()).filter(|time| !time.is_empty()),
-        timestamps: query.flag("timestamps")?,
-        previous: query.flag("previous")?,
+        timestamps: query.flag("timestamps"),
+        previous: query.flag("previous"),
         limit_bytes: query.number("limitBytes")?,
     };
     if text(pod, &["spec", "nodeName"]).is_empty() {
@@ -93,10 +93,10 @@ async fn exec(
     let options = ExecOptions {
         container: container(query, pod)?,
         command: query.all("command").map(str::to_owned).collect(),
-        stdin: query.flag("stdin")?,
-        stdout: query.flag("stdout")?,
-        stderr: query.flag("stderr")?,
-        tty: query.flag("tty")?,
+        stdin: query.flag("stdin"),
+        stdout: query.flag("stdout"),
+        stderr: query.flag("stderr"),
+        tty: query.flag("tty"),
     };
     if name == "exec" && options.command.is_empty() {
         return Err(StatusError::bad_request(
@@ -208,10 +208,9 @@ fn container(query: &Query, pod: &Value) -> Result<String, StatusError> {
                 many.join(" ")
             );
             if !init.is_empty() {
-                message.push_str(&format!(
-                    " or one of the init containers: [{}]",
-                    init.join(" ")
-                ));
+                message.push_str(" or one of the init containers: [");
+                message.push_str(&init.join(" "));
+                message.push(']');
             }
             Err(StatusError::bad_request(message))
         }

@@ -36,17 +36,12 @@ impl Query {
             .map(|(_, value)| value.as_str())
     }
 
-    /// Go's idea of a boolean; absent or empty is false, present without value true.
-    pub(crate) fn flag(&self, name: &str) -> Result<bool, StatusError> {
-        let Some((_, value)) = self.0.iter().find(|(key, _)| key == name) else {
-            return Ok(false);
-        };
-        match value.as_str() {
-            "1" | "t" | "T" | "true" | "TRUE" | "True" | "" => Ok(true),
-            "0" | "f" | "F" | "false" | "FALSE" | "False" => Ok(false),
-            // As Kubernetes' conversion does, anything that is not a false word is true.
-            _ => Ok(true),
-        }
+    /// Kubernetes' idea of a boolean: absent and false words are false, anything else is true.
+    pub(crate) fn flag(&self, name: &str) -> bool {
+        let found = self.0.iter().find(|(key, _)| key == name);
+        found.is_some_and(|(_, value)| {
+            !matches!(value.to_ascii_lowercase().as_str(), "0" | "f" | "false")
+        })
     }
 
     /// A number, 400 if it is none.

@@ -21,11 +21,12 @@ use crate::status::{Cause, StatusError};
 use crate::store::{Event, EventType, Watch};
 
 /// Watches end after this time unless the client names one; clients watch again.
-const LONGEST: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_hours(1);
 /// Bookmarks come this often where asked for.
-const BOOKMARK: Duration = Duration::from_secs(60);
+const BOOKMARK: Duration = Duration::from_mins(1);
 
 /// One watch being served.
+#[allow(clippy::struct_excessive_bools)] // two wishes of the client, two ways to end
 struct Session {
     watch: Watch,
     view: View,
@@ -95,7 +96,7 @@ fn open(server: &ApiServer, call: &Call, format: Format) -> Result<Session, Stat
         .map(|(_, object)| object)
         .filter(|object| view.holds(object))
         .collect();
-    let bookmarks = call.query.flag("allowWatchBookmarks")?;
+    let bookmarks = call.query.flag("allowWatchBookmarks");
     let seconds = call
         .query
         .number::<u64>("timeoutSeconds")?
@@ -137,7 +138,7 @@ fn initial_asked(call: &Call) -> Result<Option<bool>, StatusError> {
     if matching != "NotOlderThan" {
         return refuse("sendInitialEvents requires setting resourceVersionMatch to NotOlderThan");
     }
-    call.query.flag("sendInitialEvents").map(Some)
+    Ok(Some(call.query.flag("sendInitialEvents")))
 }
 
 fn lines(session: Session) -> impl Stream<Item = Result<Bytes, std::convert::Infallible>> {
@@ -239,7 +240,7 @@ impl View {
             (None, true) => self.line("ADDED", &event.object, batch),
             (Some(_), true) => self.line("MODIFIED", &event.object, batch),
             (Some(_), false) if event.event_type == EventType::Deleted => {
-                self.line("DELETED", &event.object, batch)
+                self.line("DELETED", &event.object, batch);
             }
             (Some(before), false) => {
                 // The last state that matched, with the revision of the change.

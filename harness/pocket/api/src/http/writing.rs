@@ -26,7 +26,7 @@ pub(super) async fn create(
     let bytes = body::bytes(body).await?;
     let (object, duplicates) = body::object(call.path.kind.info(), &media, &bytes)?;
     write.duplicates = duplicates;
-    answer(format, &call, server.create(&write, object)?)
+    answer(format, &call, &server.create(&write, object)?)
 }
 
 pub(super) async fn replace(
@@ -40,7 +40,7 @@ pub(super) async fn replace(
     let bytes = body::bytes(body).await?;
     let (object, duplicates) = body::object(call.path.kind.info(), &media, &bytes)?;
     write.duplicates = duplicates;
-    answer(format, &call, server.replace(&write, object)?)
+    answer(format, &call, &server.replace(&write, object)?)
 }
 
 pub(super) async fn patch(
@@ -53,9 +53,9 @@ pub(super) async fn patch(
     let media = body::media_type(&call.parts.headers);
     let bytes = body::bytes(body).await?;
     let patch = body::patch(call.path.kind.info(), &media, &bytes)?;
-    let force = call.query.flag("force")?;
+    let force = call.query.flag("force");
     check_apply(&call, &patch, force)?;
-    answer(format, &call, server.patch(&write, &patch, force)?)
+    answer(format, &call, &server.patch(&write, &patch, force)?)
 }
 
 /// The last word on a namespace: its `spec.finalizers`. Without any it goes.
@@ -156,7 +156,7 @@ fn agent(headers: &HeaderMap) -> &str {
         .unwrap_or_default()
 }
 
-fn answer(format: Format, call: &Call, outcome: Outcome) -> Result<Response, StatusError> {
+fn answer(format: Format, call: &Call, outcome: &Outcome) -> Result<Response, StatusError> {
     let code = if outcome.created {
         StatusCode::CREATED
     } else {

@@ -39,7 +39,7 @@ const LONGEST_MESSAGE: usize = 1024 * 1024;
 pub(crate) struct Upgrade {
     accept_key: String,
     protocol: &'static str,
-    upgrade: OnUpgrade,
+    pending: OnUpgrade,
 }
 
 impl Upgrade {
@@ -70,13 +70,13 @@ impl Upgrade {
             ))
         })?;
         let accept_key = derive_accept_key(key.as_bytes());
-        let upgrade = request.extensions.remove::<OnUpgrade>();
+        let pending = request.extensions.remove::<OnUpgrade>();
         let upgrade = upgrade
             .ok_or_else(|| StatusError::bad_request("this connection cannot be upgraded"))?;
         Ok(Self {
             accept_key,
             protocol,
-            upgrade,
+            pending,
         })
     }
 
@@ -87,10 +87,10 @@ impl Upgrade {
         R: Future<Output = ()> + Send + 'static,
     {
         let protocol = self.protocol;
-        let upgrade = self.upgrade;
+        let pending = self.pending;
         tokio::spawn(async move {
             // A client that goes away during the switch leaves nothing to serve.
-            let Ok(upgraded) = upgrade.await else { return };
+            let Ok(upgraded) = pending.await else { return };
             let config = WebSocketConfig::default()
                 .max_message_size(Some(LONGEST_MESSAGE))
                 .max_frame_size(Some(LONGEST_MESSAGE));
