@@ -71,7 +71,7 @@ impl Upgrade {
         })?;
         let accept_key = derive_accept_key(key.as_bytes());
         let pending = request.extensions.remove::<OnUpgrade>();
-        let upgrade = upgrade
+        let pending = pending
             .ok_or_else(|| StatusError::bad_request("this connection cannot be upgraded"))?;
         Ok(Self {
             accept_key,
