@@ -106,7 +106,6 @@ impl Table {
         let seen = case
             .verdict
             .observed
-            .as_ref()
             .map_or_else(|| "-".to_owned(), observed);
         let seen = wrap(&seen, OBSERVED);
         let verdict = pad(status(case.verdict.status), VERDICT);

@@ -23,7 +23,7 @@ pub(crate) fn status(status: Status) -> &'static str {
 }
 
 /// What was observed, in a few words: `connected`, `refused by ingress: not-tls`.
-pub(crate) fn observed(observed: &Observed) -> String {
+pub(crate) fn observed(observed: Observed) -> String {
     let end = match (observed.outcome, observed.hop) {
         (Outcome::Connected, _) | (_, Hop::None) => word(observed.outcome),
         (Outcome::Refused, hop) => format!("refused by {}", word(hop)),

@@ -7,13 +7,16 @@ use crate::{scenarios, show};
 
 /// Prints `scenario::case`, one a line, in the order of the files.
 pub(crate) fn command(args: &FilesArgs) -> Result<Exit, Failure> {
-    let mut text = String::new();
-    for loaded in scenarios::read(&args.paths)? {
+    let loaded = scenarios::read(&args.paths)?;
+    let name = |case: &str, of: &str| format!("{of}::{case}\n");
+    let lines = loaded.iter().flat_map(|loaded| {
         let scenario = &loaded.scenario;
-        for case in scenario.cases.iter() {
-            text.push_str(&format!("{}::{}\n", scenario.metadata.name, case.name));
-        }
-    }
+        scenario
+            .cases
+            .iter()
+            .map(|case| name(&case.name, &scenario.metadata.name))
+    });
+    let text: String = lines.collect();
     show::out(&text).map_err(|error| Failure::of(Exit::EnvironmentFailed, &error))?;
     Ok(Exit::Pass)
 }

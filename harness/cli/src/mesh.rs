@@ -51,7 +51,7 @@ fn refused(file: &str, text: &str, error: &ClusterFileError) -> Failure {
             };
             render(message, file, Some(text), Some(place), None)
         }
-        other => render(&other.to_string(), file, None, None, None),
+        ClusterFileError::MeshConfig(error) => render(&error.to_string(), file, None, None, None),
     };
     Failure::new(Exit::BadInput, shown)
 }

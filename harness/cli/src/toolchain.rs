@@ -42,31 +42,35 @@ pub(crate) fn failure(error: &ToolchainError) -> Failure {
 }
 
 fn table(found: &Toolchain) -> String {
-    let rows = [
+    let tools = [
         ("envoy", &found.envoy),
         ("mysqld", &found.mysqld),
         ("mysql client", &found.mysql),
         ("nft", &found.nft),
     ];
-    let widest = rows
-        .iter()
-        .map(|(_, tool)| tool.version.len())
-        .max()
-        .unwrap_or(0)
-        .max("version".len());
-    let mut text = format!(
-        "{:13} {:widest$}  {:26} path\n",
-        "program", "version", "from"
-    );
-    for (name, tool) in rows {
-        text.push_str(&format!(
-            "{name:13} {:widest$}  {:26} {}\n",
-            tool.version,
+    let mut rows = vec![["program", "version", "from", "path"].map(str::to_owned)];
+    rows.extend(tools.map(|(name, tool)| {
+        [
+            name.to_owned(),
+            tool.version.clone(),
             tool.origin.to_string(),
-            tool.path.display()
-        ));
-    }
-    text
+            tool.path.display().to_string(),
+        ]
+    }));
+    let widest = |column: usize| {
+        rows.iter()
+            .map(|row| row[column].chars().count())
+            .max()
+            .unwrap_or(0)
+    };
+    let (name, version, from) = (widest(0), widest(1), widest(2));
+    let line = |row: &[String; 4]| {
+        format!(
+            "{:name$}  {:version$}  {:from$}  {}\n",
+            row[0], row[1], row[2], row[3]
+        )
+    };
+    rows.iter().map(line).collect()
 }
 
 /// Progress of downloads: a bar for each on a terminal, a line per step elsewhere.

@@ -7,14 +7,14 @@ use std::process::Child;
 use std::time::Duration;
 
 /// One process of the program.
-pub struct Process {
-    pub name: String,
+pub(crate) struct Process {
+    pub(crate) name: String,
     /// `VmHWM` of proc(5), the most that was ever resident.
-    pub mib: f64,
+    pub(crate) mib: f64,
 }
 
 /// Runs the child to its end and says how much each process of the same executable ever held.
-pub fn peak(child: &mut Child, executable: &Path) -> Vec<Process> {
+pub(crate) fn peak(child: &mut Child, executable: &Path) -> Vec<Process> {
     let executable = executable.canonicalize().expect("the program's path");
     let mut seen: BTreeMap<u32, f64> = BTreeMap::new();
     loop {

@@ -8,15 +8,15 @@ use meshproof_toolchain::{Options, Silent, Toolchain, find, prepared_datadir};
 use tempfile::TempDir;
 
 /// What the script needs to be given.
-pub struct Tools {
+pub(crate) struct Tools {
     /// For `ENVOY`.
-    pub envoy: PathBuf,
+    pub(crate) envoy: PathBuf,
     /// For the front of `PATH`.
-    pub bin: TempDir,
+    pub(crate) bin: TempDir,
 }
 
 impl Tools {
-    pub fn find() -> Self {
+    pub(crate) fn find() -> Self {
         let options = Options::current().expect("the toolchain's options");
         let found = find(&options, &Silent).expect("the toolchain");
         let datadir = prepared_datadir(&found, &options, &Silent).expect("a data directory");

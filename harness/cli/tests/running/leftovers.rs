@@ -11,10 +11,10 @@ const SOON: Duration = Duration::from_secs(5);
 type Process = (u32, u64);
 
 /// A process and all its descendants at one moment.
-pub struct Family(BTreeSet<Process>);
+pub(crate) struct Family(BTreeSet<Process>);
 
 impl Family {
-    pub fn of(root: u32) -> Self {
+    pub(crate) fn of(root: u32) -> Self {
         let all: Vec<(Process, u32)> = everyone().collect();
         let mut family: BTreeSet<Process> = all
             .iter()
@@ -38,7 +38,7 @@ impl Family {
 
     /// Fails unless every process of the family ends soon. What it had started by then is known;
     /// what it started later has the same namespaces and the same end.
-    pub fn assert_gone(&self) {
+    pub(crate) fn assert_gone(&self) {
         assert!(self.0.len() > 1, "the run had no processes to leave behind");
         let deadline = Instant::now() + SOON;
         while Instant::now() < deadline {
@@ -58,7 +58,7 @@ impl Family {
     }
 }
 
-/// Every process and its parent. Fields 4 and 22 of proc_pid_stat(5), after the name in parentheses.
+/// Every process and its parent. Fields 4 and 22 of `proc_pid_stat(5)`, after the name in parentheses.
 fn everyone() -> impl Iterator<Item = (Process, u32)> {
     let entries = fs::read_dir("/proc").unwrap().flatten();
     entries.filter_map(|entry| {

@@ -13,24 +13,24 @@ use crate::suite::MESHPROOF;
 const LACKING: [i32; 2] = [4, 5];
 
 /// A run that came to its end, well or not.
-pub struct Ran {
+pub(crate) struct Ran {
     /// Exit code of the command.
-    pub exit: i32,
+    pub(crate) exit: i32,
     /// What it printed to standard error.
-    pub stderr: String,
+    pub(crate) stderr: String,
     /// The run record, where there is one.
-    pub record: Option<RunRecord>,
+    pub(crate) record: Option<RunRecord>,
     /// Where the reports are.
-    pub folder: PathBuf,
+    pub(crate) folder: PathBuf,
 }
 
 /// The folder for reports: `meshproof` in the target folder, whichever that is.
-pub fn reports() -> PathBuf {
+pub(crate) fn reports() -> PathBuf {
     Path::new(env!("CARGO_TARGET_TMPDIR")).with_file_name("meshproof")
 }
 
 /// Runs the wanted cases of a scenario, and the controls they need; all of them where none is named.
-pub fn run(file: &Path, wanted: &[String], root: &Path) -> Result<Ran, String> {
+pub(crate) fn run(file: &Path, wanted: &[String], root: &Path) -> Result<Ran, String> {
     // A folder of its own, so that `latest` in it is this run whatever else goes on.
     let out = tempfile::Builder::new()
         .prefix("test-")
@@ -78,13 +78,13 @@ fn made(folder: &Path) -> Result<&Path, String> {
 }
 
 /// Reads a run record.
-pub fn read(path: &Path) -> Result<RunRecord, String> {
+pub(crate) fn read(path: &Path) -> Result<RunRecord, String> {
     let json = fs::read(path).map_err(|error| format!("reading {}: {error}", path.display()))?;
     serde_json::from_slice(&json).map_err(|error| format!("reading {}: {error}", path.display()))
 }
 
 /// What a run says of the case `scenario::case`.
-pub fn judge(ran: Result<&Ran, String>, name: &str) -> Result<Completion, Failed> {
+pub(crate) fn judge(ran: Result<&Ran, String>, name: &str) -> Result<Completion, Failed> {
     let ran = ran.map_err(Failed::from)?;
     if LACKING.contains(&ran.exit) {
         return lacking(ran, name);

@@ -14,10 +14,10 @@ use serde_json::{Value, json};
 use crate::record::{self, Ran};
 
 /// Older notes belong to runs that are over.
-const KEPT: Duration = Duration::from_secs(24 * 60 * 60);
+const KEPT: Duration = Duration::from_hours(24);
 
 /// The name of nextest's run, where each trial is a process of its own.
-pub fn nextest_run() -> Option<String> {
+pub(crate) fn nextest_run() -> Option<String> {
     let own_process =
         std::env::var("NEXTEST_EXECUTION_MODE").is_ok_and(|mode| mode == "process-per-test");
     let id = std::env::var("NEXTEST_RUN_ID").ok()?;
@@ -25,7 +25,7 @@ pub fn nextest_run() -> Option<String> {
 }
 
 /// Runs the scenario unless another trial of the same nextest run has.
-pub fn run_once(file: &Path, id: &str) -> Result<Ran, String> {
+pub(crate) fn run_once(file: &Path, id: &str) -> Result<Ran, String> {
     let root = record::reports();
     let folder = root.join(format!("nextest-{id}"));
     let telling = |path: &Path, error: std::io::Error| {

@@ -9,16 +9,16 @@ use libtest_mimic::Trial;
 use crate::record::{self, Ran};
 use crate::shared;
 
-pub const MESHPROOF: &str = env!("CARGO_BIN_EXE_meshproof");
+pub(crate) const MESHPROOF: &str = env!("CARGO_BIN_EXE_meshproof");
 
 /// One scenario file and the names of its cases, as the command lists them.
-pub struct Suite {
+pub(crate) struct Suite {
     file: PathBuf,
     cases: Vec<String>,
 }
 
 /// Every scenario of the workspace.
-pub fn all() -> Result<Vec<Suite>, String> {
+pub(crate) fn all() -> Result<Vec<Suite>, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
     let folder = folder
         .canonicalize()
@@ -56,7 +56,7 @@ impl Suite {
     }
 
     /// A trial per case. `selected` says which of them this process will run.
-    pub fn trials(self, selected: &dyn Fn(&str) -> bool) -> Vec<Trial> {
+    pub(crate) fn trials(self, selected: &dyn Fn(&str) -> bool) -> Vec<Trial> {
         let wanted: Vec<String> = self
             .cases
             .iter()
