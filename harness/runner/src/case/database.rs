@@ -1,6 +1,5 @@
 //! The window of a case on the database, and the row that must be there.
 
-use meshproof_record::Missing;
 use meshproof_scenario::ExpectedDatabase;
 
 use super::{Running, Stage};
@@ -25,31 +24,24 @@ impl Window {
 
 /// Reads the row that is expected, then the counters at the end of the window.
 pub(super) async fn finish(running: &mut Running<'_>, window: &Window) {
-    let database = match &running.stage.environment.database {
-        Ok(database) => database,
-        Err(why) => {
-            running.missing(source::DATABASE, why.clone());
-            return running.missing(source::ROWS, why.clone());
-        }
-    };
-    let rows = match running
-        .case
-        .expect
-        .database
-        .as_ref()
-        .map(|expected| &expected.value)
-    {
-        Some(ExpectedDatabase::Rows(wanted)) => Some(database.rows(&wanted.query).await),
+    let query = match running.case.expect.database.as_ref().map(|at| &at.value) {
+        Some(ExpectedDatabase::Rows(wanted)) => Some(wanted.query.value.as_str()),
         _ => None,
     };
-    let after = database.read().await;
+    let (rows, after) = match &running.stage.environment.database {
+        Ok(database) => {
+            let rows = match query {
+                Some(query) => Some(database.rows(query).await),
+                None => None,
+            };
+            (rows, database.read().await)
+        }
+        Err(why) => (query.map(|_| Err(why.clone())), Err(why.clone())),
+    };
     put(&mut running.evidence, &window.before, &after);
     match (rows, running.evidence.database.as_mut()) {
         (Some(Ok(rows)), Some(found)) => found.rows = Some(rows),
-        (Some(Err(why)), _) => running.evidence.missing.push(Missing {
-            source: source::ROWS.to_owned(),
-            why,
-        }),
+        (Some(Err(why)), _) => running.missing(source::ROWS, why),
         (Some(Ok(_)), None) => {
             running.missing(source::ROWS, "the database's counters could not be read");
         }

@@ -66,7 +66,11 @@ fn nothing_came_back(facts: &Facts<'_>, checks: &mut Checks) {
 fn bytes_back(facts: &Facts<'_>, client: &ClientEvidence, checks: &mut Checks) {
     const WHAT: &str = "client that speaks first gets nothing";
     match client.received_bytes {
-        None => checks.unknown(WHAT, facts.why_missing(source::CLIENT)),
+        None => {
+            let stopped = client.stopped.clone();
+            let failed = || format!("it failed: {}", client.stderr.trim());
+            checks.unknown(WHAT, stopped.unwrap_or_else(failed));
+        }
         Some(0) => checks.pass(WHAT, "0 bytes came back"),
         Some(count) if is_mysql(&client.stdout) => {
             checks.breach(WHAT, format!("{count} bytes came back, they are MySQL's"));
