@@ -54,7 +54,12 @@ pub struct AddressPlan {
 impl AddressPlan {
     /// A fresh plan.
     pub fn new(cluster: ClusterName) -> Self {
-        Self { cluster, next_pod: 4, next_service: 30, next_load_balancer: 10 }
+        Self {
+            cluster,
+            next_pod: 4,
+            next_service: 30,
+            next_load_balancer: 10,
+        }
     }
 
     /// The router's address on the pods' side; it is also the node's address, and what pods see as
@@ -100,7 +105,12 @@ impl AddressPlan {
             return None;
         }
         self.next_load_balancer += 1;
-        Some(Ipv4Addr::new(203, 0, 113, n + 120 * (1 - self.cluster.index())))
+        Some(Ipv4Addr::new(
+            203,
+            0,
+            113,
+            n + 120 * (1 - self.cluster.index()),
+        ))
     }
 }
 
@@ -113,7 +123,10 @@ mod tests {
         let mut server = AddressPlan::new(ClusterName::Server);
         assert_eq!(server.load_balancer(), Some(Ipv4Addr::new(203, 0, 113, 10)));
         let mut client = AddressPlan::new(ClusterName::Client);
-        assert_eq!(client.load_balancer(), Some(Ipv4Addr::new(203, 0, 113, 130)));
+        assert_eq!(
+            client.load_balancer(),
+            Some(Ipv4Addr::new(203, 0, 113, 130))
+        );
     }
 
     #[test]

@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use meshproof_mesh::MeshConfig;
-use meshproof_pocket_api::{Admission, AdmissionRequest, Kind, Operation, StatusError, Store, Warnings};
+use meshproof_pocket_api::{
+    Admission, AdmissionRequest, Kind, Operation, StatusError, Store, Warnings,
+};
 use serde_json::Value;
 
 use crate::controllers::reconcile::inject;
@@ -22,10 +24,16 @@ impl MeshAdmission {
     }
 
     fn mesh_config(&self) -> MeshConfig {
-        let map = self.store.get(Kind::ConfigMap, ISTIO_SYSTEM, MESH_CONFIG_MAP);
-        let text = map.as_ref().and_then(|m| m.pointer("/data/mesh")).and_then(Value::as_str);
+        let map = self
+            .store
+            .get(Kind::ConfigMap, ISTIO_SYSTEM, MESH_CONFIG_MAP);
+        let text = map
+            .as_ref()
+            .and_then(|m| m.pointer("/data/mesh"))
+            .and_then(Value::as_str);
         // A broken mesh configuration was refused when it was written; see below.
-        text.and_then(|text| MeshConfig::from_yaml(text).ok()).unwrap_or_else(default_mesh_config)
+        text.and_then(|text| MeshConfig::from_yaml(text).ok())
+            .unwrap_or_else(default_mesh_config)
     }
 }
 
@@ -35,8 +43,12 @@ impl Admission for MeshAdmission {
             return Ok(Warnings::new());
         }
         match request.kind {
-            Kind::Pod if request.operation == Operation::Create => inject(&self.store, request.object),
-            Kind::ConfigMap if is_mesh_config(request.namespace, request.object) => check_mesh_config(request.object)?,
+            Kind::Pod if request.operation == Operation::Create => {
+                inject(&self.store, request.object)
+            }
+            Kind::ConfigMap if is_mesh_config(request.namespace, request.object) => {
+                check_mesh_config(request.object)?
+            }
             kind if kind.info().group.ends_with(".istio.io") => return self.judge(request.object),
             _ => {}
         }
@@ -60,8 +72,13 @@ fn is_mesh_config(namespace: &str, object: &Value) -> bool {
 }
 
 fn check_mesh_config(object: &Value) -> Result<(), StatusError> {
-    let text = object.pointer("/data/mesh").and_then(Value::as_str).unwrap_or_default();
+    let text = object
+        .pointer("/data/mesh")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     MeshConfig::from_yaml(text).map(drop).map_err(|e| {
-        StatusError::bad_request(format!("admission webhook \"meshproof.dev\" denied the request: data.mesh: {e}"))
+        StatusError::bad_request(format!(
+            "admission webhook \"meshproof.dev\" denied the request: data.mesh: {e}"
+        ))
     })
 }

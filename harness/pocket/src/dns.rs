@@ -46,8 +46,14 @@ impl Zone {
         if let Some(ip) = nip_io(&name) {
             return Found::Addresses(vec![ip]);
         }
-        let names = self.names.read().unwrap_or_else(PoisonError::into_inner).clone();
-        names.get(&name).map_or(Found::Nothing, |ips| Found::Addresses(ips.clone()))
+        let names = self
+            .names
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone();
+        names
+            .get(&name)
+            .map_or(Found::Nothing, |ips| Found::Addresses(ips.clone()))
     }
 
     /// Answers one message; `None` for what is not a question at all.
@@ -65,15 +71,17 @@ impl Zone {
             _ if question.metadata.op_code != OpCode::Query => {
                 answer.metadata.response_code = ResponseCode::NotImp;
             }
-            [query] => match self.find(&query.name().to_ascii()) {
-                Found::Addresses(ips) if query.query_type() == RecordType::A => {
-                    answer.add_answers(
-                        ips.into_iter().map(|ip| Record::from_rdata(query.name().clone(), TTL, RData::A(A(ip)))),
-                    );
+            [query] => {
+                match self.find(&query.name().to_ascii()) {
+                    Found::Addresses(ips) if query.query_type() == RecordType::A => {
+                        answer.add_answers(ips.into_iter().map(|ip| {
+                            Record::from_rdata(query.name().clone(), TTL, RData::A(A(ip)))
+                        }));
+                    }
+                    Found::Addresses(_) => {}
+                    Found::Nothing => answer.metadata.response_code = ResponseCode::NXDomain,
                 }
-                Found::Addresses(_) => {}
-                Found::Nothing => answer.metadata.response_code = ResponseCode::NXDomain,
-            },
+            }
             _ => answer.metadata.response_code = ResponseCode::FormErr,
         }
         Some(answer)
@@ -82,8 +90,14 @@ impl Zone {
 
 /// The address in `A.B.C.D.nip.io` or `anything.A.B.C.D.nip.io`.
 fn nip_io(name: &str) -> Option<Ipv4Addr> {
-    let labels: Vec<&str> = name.strip_suffix(".nip.io")?.rsplitn(5, '.').take(4).collect();
-    let [d, c, b, a] = labels.as_slice() else { return None };
+    let labels: Vec<&str> = name
+        .strip_suffix(".nip.io")?
+        .rsplitn(5, '.')
+        .take(4)
+        .collect();
+    let [d, c, b, a] = labels.as_slice() else {
+        return None;
+    };
     Ipv4Addr::from_str(&format!("{a}.{b}.{c}.{d}")).ok()
 }
 
@@ -92,9 +106,15 @@ pub async fn serve_udp(zone: Arc<Zone>, socket: UdpSocket) -> io::Result<()> {
     let mut packet = vec![0; 4096];
     loop {
         let (length, from) = socket.recv_from(&mut packet).await?;
-        let Some(answer) = zone.answer(&packet[..length]) else { continue };
+        let Some(answer) = zone.answer(&packet[..length]) else {
+            continue;
+        };
         let Ok(bytes) = answer.to_vec() else { continue };
-        let bytes = if bytes.len() > UDP_LIMIT { answer.truncate().to_vec().unwrap_or_default() } else { bytes };
+        let bytes = if bytes.len() > UDP_LIMIT {
+            answer.truncate().to_vec().unwrap_or_default()
+        } else {
+            bytes
+        };
         match socket.send_to(&bytes, from).await {
             // The asker may be gone: ICMP tells it on the next call, and it is nobody else's error.
             Err(e) if e.kind() == io::ErrorKind::ConnectionRefused => {}
@@ -122,10 +142,14 @@ async fn converse(zone: &Zone, mut stream: TcpStream) -> io::Result<()> {
         let length = stream.read_u16().await?;
         let mut packet = vec![0; usize::from(length)];
         stream.read_exact(&mut packet).await?;
-        let Some(answer) = zone.answer(&packet) else { return Ok(()) };
+        let Some(answer) = zone.answer(&packet) else {
+            return Ok(());
+        };
         let bytes = answer.to_vec().map_err(io::Error::other)?;
         let length = u16::try_from(bytes.len()).map_err(io::Error::other)?;
-        stream.write_all(&[&length.to_be_bytes(), bytes.as_slice()].concat()).await?;
+        stream
+            .write_all(&[&length.to_be_bytes(), bytes.as_slice()].concat())
+            .await?;
     }
 }
 
@@ -138,7 +162,8 @@ mod tests {
     fn ask(zone: &Zone, name: &str, kind: RecordType) -> Message {
         let mut message = Message::query();
         message.add_query(Query::query(Name::from_ascii(name).expect("name"), kind));
-        zone.answer(&message.to_vec().expect("encode")).expect("answer")
+        zone.answer(&message.to_vec().expect("encode"))
+            .expect("answer")
     }
 
     fn addresses(message: &Message) -> Vec<String> {
@@ -148,9 +173,20 @@ mod tests {
     #[test]
     fn nip_io_names_hold_their_address() {
         let zone = Zone::default();
-        assert_eq!(addresses(&ask(&zone, "203.0.113.10.nip.io.", RecordType::A)), ["203.0.113.10"]);
-        assert_eq!(addresses(&ask(&zone, "db.203.0.113.10.NIP.io.", RecordType::A)), ["203.0.113.10"]);
-        assert_eq!(ask(&zone, "0.113.10.nip.io.", RecordType::A).metadata.response_code, ResponseCode::NXDomain);
+        assert_eq!(
+            addresses(&ask(&zone, "203.0.113.10.nip.io.", RecordType::A)),
+            ["203.0.113.10"]
+        );
+        assert_eq!(
+            addresses(&ask(&zone, "db.203.0.113.10.NIP.io.", RecordType::A)),
+            ["203.0.113.10"]
+        );
+        assert_eq!(
+            ask(&zone, "0.113.10.nip.io.", RecordType::A)
+                .metadata
+                .response_code,
+            ResponseCode::NXDomain
+        );
     }
 
     #[test]
@@ -163,9 +199,24 @@ mod tests {
     #[test]
     fn services_are_found_and_others_are_not() {
         let zone = Zone::default();
-        zone.replace(HashMap::from([("mysql.default.svc.cluster.local".into(), vec![Ipv4Addr::new(10, 96, 1, 33)])]));
-        assert_eq!(addresses(&ask(&zone, "mysql.default.svc.cluster.local.", RecordType::A)), ["10.96.1.33"]);
-        assert_eq!(ask(&zone, "mysql.other.svc.cluster.local.", RecordType::A).metadata.response_code, ResponseCode::NXDomain);
+        zone.replace(HashMap::from([(
+            "mysql.default.svc.cluster.local".into(),
+            vec![Ipv4Addr::new(10, 96, 1, 33)],
+        )]));
+        assert_eq!(
+            addresses(&ask(
+                &zone,
+                "mysql.default.svc.cluster.local.",
+                RecordType::A
+            )),
+            ["10.96.1.33"]
+        );
+        assert_eq!(
+            ask(&zone, "mysql.other.svc.cluster.local.", RecordType::A)
+                .metadata
+                .response_code,
+            ResponseCode::NXDomain
+        );
     }
 
     #[test]

@@ -35,7 +35,10 @@ const TABLE: [(&str, Image); 12] = [
 /// Resolves an image reference as a container runtime would: registry and tag do not matter here.
 pub fn resolve(reference: &str) -> Option<Image> {
     let name = repository(reference);
-    TABLE.iter().find(|(known, _)| *known == name).map(|(_, image)| *image)
+    TABLE
+        .iter()
+        .find(|(known, _)| *known == name)
+        .map(|(_, image)| *image)
 }
 
 /// All known repository names, for the message of a pull that fails.
@@ -66,10 +69,18 @@ mod tests {
 
     #[test]
     fn registries_tags_and_digests_do_not_matter() {
-        for reference in ["mysql", "mysql:5.6", "docker.io/library/mysql:8.4", "localhost:5000/mysql@sha256:00"] {
+        for reference in [
+            "mysql",
+            "mysql:5.6",
+            "docker.io/library/mysql:8.4",
+            "localhost:5000/mysql@sha256:00",
+        ] {
             assert_eq!(resolve(reference), Some(Image::Mysql), "{reference}");
         }
-        assert_eq!(resolve("docker.io/istio/proxyv2:1.32.0"), Some(Image::Proxy));
+        assert_eq!(
+            resolve("docker.io/istio/proxyv2:1.32.0"),
+            Some(Image::Proxy)
+        );
         assert_eq!(resolve("registry.k8s.io/pause:3.10"), Some(Image::System));
     }
 

@@ -24,7 +24,9 @@ pub fn required(pod: &Value, namespace_labels: &Map<String, Value>) -> bool {
     if matches!(own.as_deref(), Some("false" | "no" | "n" | "off")) {
         return false;
     }
-    let namespace = namespace_labels.get("istio-injection").and_then(Value::as_str);
+    let namespace = namespace_labels
+        .get("istio-injection")
+        .and_then(Value::as_str);
     let revision = namespace_labels.get("istio.io/rev").and_then(Value::as_str);
     match (namespace, revision) {
         (Some("enabled"), _) | (None, Some("default")) => true,
@@ -35,7 +37,11 @@ pub fn required(pod: &Value, namespace_labels: &Map<String, Value>) -> bool {
 }
 
 fn word(pod: &Value, place: &str) -> Option<String> {
-    pod.get("metadata")?.get(place)?.get("sidecar.istio.io/inject")?.as_str().map(str::to_lowercase)
+    pod.get("metadata")?
+        .get(place)?
+        .get("sidecar.istio.io/inject")?
+        .as_str()
+        .map(str::to_lowercase)
 }
 
 fn has_proxy(pod: &Value) -> bool {
@@ -68,21 +74,39 @@ struct Facts {
 
 impl Facts {
     fn of(pod: &Value) -> Self {
-        let containers = pod.pointer("/spec/containers").and_then(Value::as_array).cloned().unwrap_or_default();
-        let names: Vec<&str> = containers.iter().filter_map(|c| c["name"].as_str()).collect();
+        let containers = pod
+            .pointer("/spec/containers")
+            .and_then(Value::as_array)
+            .cloned()
+            .unwrap_or_default();
+        let names: Vec<&str> = containers
+            .iter()
+            .filter_map(|c| c["name"].as_str())
+            .collect();
         let (kind, workload) = workload(pod);
-        let namespace = pod.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or("default");
-        let group = if kind == "pods" { "apis/v1" } else { "apis/apps/v1" };
+        let namespace = pod
+            .pointer("/metadata/namespace")
+            .and_then(Value::as_str)
+            .unwrap_or("default");
+        let group = if kind == "pods" {
+            "apis/v1"
+        } else {
+            "apis/apps/v1"
+        };
         let labels = pod.pointer("/metadata/labels");
         let label = |key: &str| labels.and_then(|l| l.get(key)).and_then(Value::as_str);
         Self {
             containers: names.join(","),
             ports: declared_ports(&containers),
             owner: format!("kubernetes://{group}/namespaces/{namespace}/{kind}/{workload}"),
-            app: ["service.istio.io/canonical-name", "app.kubernetes.io/name", "app"]
-                .iter()
-                .find_map(|k| label(k))
-                .map_or_else(|| workload.clone(), str::to_owned),
+            app: [
+                "service.istio.io/canonical-name",
+                "app.kubernetes.io/name",
+                "app",
+            ]
+            .iter()
+            .find_map(|k| label(k))
+            .map_or_else(|| workload.clone(), str::to_owned),
             workload,
         }
     }
@@ -90,13 +114,25 @@ impl Facts {
 
 /// The Deployment behind a ReplicaSet's pod, or the pod itself.
 fn workload(pod: &Value) -> (&'static str, String) {
-    let name = pod.pointer("/metadata/name").and_then(Value::as_str).unwrap_or_default();
+    let name = pod
+        .pointer("/metadata/name")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     let owner = pod.pointer("/metadata/ownerReferences/0");
-    let hash = pod.pointer("/metadata/labels/pod-template-hash").and_then(Value::as_str);
-    match (owner.map(|o| &o["kind"]), owner.and_then(|o| o["name"].as_str()), hash) {
-        (Some(kind), Some(set), Some(hash)) if kind == "ReplicaSet" => {
-            ("deployments", set.strip_suffix(&format!("-{hash}")).unwrap_or(set).to_owned())
-        }
+    let hash = pod
+        .pointer("/metadata/labels/pod-template-hash")
+        .and_then(Value::as_str);
+    match (
+        owner.map(|o| &o["kind"]),
+        owner.and_then(|o| o["name"].as_str()),
+        hash,
+    ) {
+        (Some(kind), Some(set), Some(hash)) if kind == "ReplicaSet" => (
+            "deployments",
+            set.strip_suffix(&format!("-{hash}"))
+                .unwrap_or(set)
+                .to_owned(),
+        ),
         _ => ("pods", name.to_owned()),
     }
 }
@@ -115,7 +151,11 @@ fn declared_ports(containers: &[Value]) -> String {
             format!("    {p}")
         })
         .collect();
-    if ports.is_empty() { "[\n]".to_owned() } else { format!("[\n{}\n]", ports.join("\n    ,")) }
+    if ports.is_empty() {
+        "[\n]".to_owned()
+    } else {
+        format!("[\n{}\n]", ports.join("\n    ,"))
+    }
 }
 
 fn fill(template: &mut Value, facts: &Facts) {
@@ -135,7 +175,9 @@ fn fill(template: &mut Value, facts: &Facts) {
 
 /// Istio's containers come first: native sidecars start before the pod's own init containers.
 fn prepend(pod: &mut Value, list: &str, template: &mut Value) {
-    let Some(Value::Array(mut all)) = template.get_mut(list).map(Value::take) else { return };
+    let Some(Value::Array(mut all)) = template.get_mut(list).map(Value::take) else {
+        return;
+    };
     if let Some(Value::Array(own)) = pod["spec"].get_mut(list).map(Value::take) {
         all.extend(own);
     }
@@ -143,7 +185,10 @@ fn prepend(pod: &mut Value, list: &str, template: &mut Value) {
 }
 
 fn label(pod: &mut Value, facts: &Facts) {
-    let first = pod.pointer("/spec/containers/0/name").cloned().unwrap_or_default();
+    let first = pod
+        .pointer("/spec/containers/0/name")
+        .cloned()
+        .unwrap_or_default();
     let labels = object(&mut pod["metadata"]["labels"]);
     let mut set = |key: &str, value: &str| {
         labels.entry(key).or_insert_with(|| json!(value));
@@ -153,7 +198,10 @@ fn label(pod: &mut Value, facts: &Facts) {
     set("service.istio.io/canonical-revision", "latest");
     let annotations = object(&mut pod["metadata"]["annotations"]);
     annotations.insert("istio.io/rev".into(), json!("default"));
-    for key in ["kubectl.kubernetes.io/default-container", "kubectl.kubernetes.io/default-logs-container"] {
+    for key in [
+        "kubectl.kubernetes.io/default-container",
+        "kubectl.kubernetes.io/default-logs-container",
+    ] {
         annotations.entry(key).or_insert_with(|| first.clone());
     }
     annotations.insert("sidecar.istio.io/status".into(), json!(STATUS));
@@ -178,7 +226,10 @@ mod tests {
     }
 
     fn namespace(label: &str) -> Map<String, Value> {
-        json!({"istio-injection": label}).as_object().expect("object").clone()
+        json!({"istio-injection": label})
+            .as_object()
+            .expect("object")
+            .clone()
     }
 
     #[test]
@@ -210,23 +261,34 @@ mod tests {
     /// The recorded pod, less what the API server adds, is what injection makes of the plain one.
     #[test]
     fn the_shape_is_the_recorded_one() {
-        let recorded: Value = serde_json::from_str(include_str!("../tests/data/injected-client.json")).expect("json");
+        let recorded: Value =
+            serde_json::from_str(include_str!("../tests/data/injected-client.json")).expect("json");
         let mut ours = pod(json!({"run": "mysql-client-1"}), json!({}));
         inject(&mut ours);
         assert_eq!(ours["metadata"]["labels"], recorded["metadata"]["labels"]);
-        assert_eq!(ours["metadata"]["annotations"], recorded["metadata"]["annotations"]);
+        assert_eq!(
+            ours["metadata"]["annotations"],
+            recorded["metadata"]["annotations"]
+        );
         let strip = |v: &Value| {
             let mut v = v.clone();
             for c in v.as_array_mut().expect("containers") {
                 let mounts = c["volumeMounts"].as_array().cloned().unwrap_or_default();
                 c["volumeMounts"] = mounts
                     .into_iter()
-                    .filter(|m| !m["name"].as_str().is_some_and(|n| n.starts_with("kube-api-access")))
+                    .filter(|m| {
+                        !m["name"]
+                            .as_str()
+                            .is_some_and(|n| n.starts_with("kube-api-access"))
+                    })
                     .collect();
             }
             v
         };
-        assert_eq!(strip(&ours["spec"]["initContainers"]), strip(&recorded["spec"]["initContainers"]));
+        assert_eq!(
+            strip(&ours["spec"]["initContainers"]),
+            strip(&recorded["spec"]["initContainers"])
+        );
     }
 
     #[test]
@@ -237,10 +299,23 @@ mod tests {
                 "ownerReferences": [{"kind": "ReplicaSet", "name": "mysql-756cd8c486"}]},
             "spec": {"containers": [{"name": "mysql", "ports": [{"containerPort": 3306}]}]}});
         inject(&mut ours);
-        let env = ours["spec"]["initContainers"][1]["env"].as_array().expect("env").clone();
-        let value = |name: &str| env.iter().find(|e| e["name"] == name).expect("env")["value"].clone();
-        assert_eq!(value("ISTIO_META_OWNER"), "kubernetes://apis/apps/v1/namespaces/default/deployments/mysql");
-        assert_eq!(value("ISTIO_META_POD_PORTS"), "[\n    {\"containerPort\":3306,\"protocol\":\"TCP\"}\n]");
-        assert_eq!(ours["metadata"]["labels"]["service.istio.io/canonical-name"], "mysql");
+        let env = ours["spec"]["initContainers"][1]["env"]
+            .as_array()
+            .expect("env")
+            .clone();
+        let value =
+            |name: &str| env.iter().find(|e| e["name"] == name).expect("env")["value"].clone();
+        assert_eq!(
+            value("ISTIO_META_OWNER"),
+            "kubernetes://apis/apps/v1/namespaces/default/deployments/mysql"
+        );
+        assert_eq!(
+            value("ISTIO_META_POD_PORTS"),
+            "[\n    {\"containerPort\":3306,\"protocol\":\"TCP\"}\n]"
+        );
+        assert_eq!(
+            ours["metadata"]["labels"]["service.istio.io/canonical-name"],
+            "mysql"
+        );
     }
 }

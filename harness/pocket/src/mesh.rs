@@ -88,8 +88,21 @@ impl Progress {
 
 impl Mesh {
     /// The control plane of `cluster`.
-    pub fn new(store: Arc<Store>, ads: Ads, ca: MeshCa, node: Node, cluster: ClusterName) -> Arc<Self> {
-        Arc::new(Self { store, ads, ca, node, certificates: Mutex::default(), cluster })
+    pub fn new(
+        store: Arc<Store>,
+        ads: Ads,
+        ca: MeshCa,
+        node: Node,
+        cluster: ClusterName,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            ads,
+            ca,
+            node,
+            certificates: Mutex::default(),
+            cluster,
+        })
     }
 
     /// The name under which a pod's proxy is known to ADS.
@@ -108,7 +121,11 @@ impl Mesh {
                 let progress = self.progress(&mut round).await;
                 if reported < round.revision || !progress.is_active() {
                     self.report(&progress, round.revision);
-                    reported = if progress.is_active() { round.revision } else { 0 };
+                    reported = if progress.is_active() {
+                        round.revision
+                    } else {
+                        0
+                    };
                 }
                 tokio::select! {
                     event = watch.next() => match event {
@@ -138,10 +155,18 @@ impl Mesh {
 
     /// The mesh configuration in force; a broken one is reported and the default used.
     fn mesh_config(&self, problems: &mut Vec<String>) -> MeshConfig {
-        let map = self.store.get(Kind::ConfigMap, ISTIO_SYSTEM, MESH_CONFIG_MAP);
-        let text = map.as_ref().and_then(|m| m.pointer("/data/mesh")).and_then(Value::as_str).unwrap_or(DEFAULT_MESH_CONFIG);
+        let map = self
+            .store
+            .get(Kind::ConfigMap, ISTIO_SYSTEM, MESH_CONFIG_MAP);
+        let text = map
+            .as_ref()
+            .and_then(|m| m.pointer("/data/mesh"))
+            .and_then(Value::as_str)
+            .unwrap_or(DEFAULT_MESH_CONFIG);
         MeshConfig::from_yaml(text).unwrap_or_else(|error| {
-            problems.push(format!("configmap {ISTIO_SYSTEM}/{MESH_CONFIG_MAP}: {error}"));
+            problems.push(format!(
+                "configmap {ISTIO_SYSTEM}/{MESH_CONFIG_MAP}: {error}"
+            ));
             default_mesh_config()
         })
     }
@@ -157,17 +182,27 @@ impl Mesh {
             let snapshot = self.snapshot(compile(&objects, &proxy), &mut problems);
             let key = self.key(&proxy.namespace, &proxy.name);
             match self.ads.set(key.clone(), &snapshot) {
-                Ok(version) => proxies.push(Told { proxy, version, status: self.ads.subscribe(key) }),
+                Ok(version) => proxies.push(Told {
+                    proxy,
+                    version,
+                    status: self.ads.subscribe(key),
+                }),
                 Err(error) => problems.push(format!("configuration of proxy {proxy}: {error}")),
             }
         }
-        Round { proxies, problems, revision }
+        Round {
+            proxies,
+            problems,
+            revision,
+        }
     }
 
     fn snapshot(&self, config: ProxyConfig, problems: &mut Vec<String>) -> Snapshot {
         let secrets = config.secrets.iter().filter_map(|(name, value)| {
             let value = value.as_ref()?;
-            self.secret(name, value).map_err(|e| problems.push(format!("secret {name}: {e}"))).ok()
+            self.secret(name, value)
+                .map_err(|e| problems.push(format!("secret {name}: {e}")))
+                .ok()
         });
         Snapshot {
             secrets: secrets.collect(),
@@ -181,7 +216,10 @@ impl Mesh {
     fn secret(&self, name: &str, value: &SecretValue) -> Result<Value, String> {
         let inline = |bytes: &[u8]| json!({"inline_bytes": base64(bytes)});
         Ok(match value {
-            SecretValue::KeyPair { certificate_chain, private_key } => json!({"name": name, "tls_certificate": {
+            SecretValue::KeyPair {
+                certificate_chain,
+                private_key,
+            } => json!({"name": name, "tls_certificate": {
                 "certificate_chain": inline(certificate_chain), "private_key": inline(private_key)}}),
             SecretValue::Authorities { trusted_ca, crl } => {
                 let mut context = json!({"trusted_ca": inline(trusted_ca)});
@@ -192,18 +230,26 @@ impl Mesh {
             }
             SecretValue::Root => json!({"name": name, "validation_context": {
                 "trusted_ca": inline(self.ca.root_pem().as_bytes())}}),
-            SecretValue::Workload { spiffe_id } => json!({"name": name, "tls_certificate": self.workload(spiffe_id)?}),
+            SecretValue::Workload { spiffe_id } => {
+                json!({"name": name, "tls_certificate": self.workload(spiffe_id)?})
+            }
         })
     }
 
     /// A workload's certificate, made once for each identity.
     fn workload(&self, spiffe_id: &str) -> Result<Value, String> {
-        let mut issued = self.certificates.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut issued = self
+            .certificates
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
         if let Some(certificate) = issued.get(spiffe_id) {
             return Ok(certificate.clone());
         }
         let (namespace, account) = self.account(spiffe_id)?;
-        let leaf = self.ca.issue(namespace, account).map_err(|e| e.to_string())?;
+        let leaf = self
+            .ca
+            .issue(namespace, account)
+            .map_err(|e| e.to_string())?;
         let certificate = json!({
             "certificate_chain": {"inline_bytes": base64(leaf.chain_pem().as_bytes())},
             "private_key": {"inline_bytes": base64(leaf.key().pem().as_bytes())},
@@ -224,7 +270,10 @@ impl Mesh {
     /// How far the proxies that run are. One that has not connected yet is not waited for: it gets
     /// everything at once when it does, and its pod is not ready before.
     async fn progress(&self, round: &mut Round) -> Progress {
-        let mut progress = Progress { rejected: round.problems.clone(), ..Progress::default() };
+        let mut progress = Progress {
+            rejected: round.problems.clone(),
+            ..Progress::default()
+        };
         for told in &mut round.proxies {
             let (connected, unanswered) = {
                 let status = told.status.borrow_and_update();
@@ -234,16 +283,26 @@ impl Mesh {
                 continue;
             }
             let key = self.key(&told.proxy.namespace, &told.proxy.name);
-            match self.ads.acknowledged(key, told.version, Instant::now()).await {
+            match self
+                .ads
+                .acknowledged(key, told.version, Instant::now())
+                .await
+            {
                 Ok(()) => {}
-                Err(AckError::Rejected(error)) => progress.rejected.push(format!("proxy {}: {error}", told.proxy)),
+                Err(AckError::Rejected(error)) => progress
+                    .rejected
+                    .push(format!("proxy {}: {error}", told.proxy)),
                 Err(AckError::Deadline { waiting_for }) => {
-                    progress.waiting.push(format!("proxy {}: {waiting_for}", told.proxy));
+                    progress
+                        .waiting
+                        .push(format!("proxy {}: {waiting_for}", told.proxy));
                 }
             }
             if !unanswered.is_empty() {
                 let names: Vec<&str> = unanswered.iter().map(|u| u.name.as_str()).collect();
-                progress.warming.extend(self.warming(&told.proxy, &names.join(", ")).await);
+                progress
+                    .warming
+                    .extend(self.warming(&told.proxy, &names.join(", ")).await);
             }
         }
         progress
@@ -283,15 +342,26 @@ impl Mesh {
             }
         }
         let before = self.store.get(Kind::ConfigMap, ISTIO_SYSTEM, MESH_STATUS);
-        let active = before.as_ref().and_then(|m| m.pointer("/data/activeResourceVersion").cloned());
-        let active = if progress.is_active() { json!(revision.to_string()) } else { active.unwrap_or_else(|| json!("0")) };
+        let active = before
+            .as_ref()
+            .and_then(|m| m.pointer("/data/activeResourceVersion").cloned());
+        let active = if progress.is_active() {
+            json!(revision.to_string())
+        } else {
+            active.unwrap_or_else(|| json!("0"))
+        };
         let data = json!({"activeResourceVersion": active,
             "warming": progress.warming.join("\n"), "rejected": progress.rejected.join("\n")});
         if before.is_some() {
-            let changed = self.store.modify(Kind::ConfigMap, ISTIO_SYSTEM, MESH_STATUS, |o| o["data"] = data);
+            let changed = self
+                .store
+                .modify(Kind::ConfigMap, ISTIO_SYSTEM, MESH_STATUS, |o| {
+                    o["data"] = data
+                });
             debug_assert!(changed.is_ok(), "{changed:?}");
         } else {
-            let object = json!({"metadata": {"name": MESH_STATUS, "namespace": ISTIO_SYSTEM}, "data": data});
+            let object =
+                json!({"metadata": {"name": MESH_STATUS, "namespace": ISTIO_SYSTEM}, "data": data});
             let created = self.store.create(Kind::ConfigMap, object);
             debug_assert!(created.is_ok(), "{created:?}");
         }
@@ -300,28 +370,58 @@ impl Mesh {
     /// An object that was active stays so while others of a later change are on their way.
     fn condition(&self, kind: Kind, object: &Value, (status, reason, message): (&str, &str, &str)) {
         let generation = &object["metadata"]["generation"];
-        let old = object.pointer("/status/conditions").and_then(Value::as_array).into_iter().flatten().find(|c| c["type"] == ACTIVE);
-        let settled = old.is_some_and(|c| c["observedGeneration"] == *generation && c["status"] == "True");
-        if settled || old.is_some_and(|c| c["observedGeneration"] == *generation && c["reason"] == reason && c["message"] == message) {
+        let old = object
+            .pointer("/status/conditions")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .find(|c| c["type"] == ACTIVE);
+        let settled =
+            old.is_some_and(|c| c["observedGeneration"] == *generation && c["status"] == "True");
+        if settled
+            || old.is_some_and(|c| {
+                c["observedGeneration"] == *generation
+                    && c["reason"] == reason
+                    && c["message"] == message
+            })
+        {
             return;
         }
         let condition = json!({"type": ACTIVE, "status": status, "reason": reason, "message": message,
             "observedGeneration": generation, "lastTransitionTime": now()});
-        let text = |k: &str| object["metadata"][k].as_str().unwrap_or_default().to_owned();
-        let written = self.store.modify(kind, &text("namespace"), &text("name"), |o| {
-            let conditions = o["status"]["conditions"].as_array().into_iter().flatten().filter(|c| c["type"] != ACTIVE);
-            let all: Vec<Value> = conditions.cloned().chain([condition]).collect();
-            o["status"]["conditions"] = Value::Array(all);
-        });
+        let text = |k: &str| {
+            object["metadata"][k]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let written = self
+            .store
+            .modify(kind, &text("namespace"), &text("name"), |o| {
+                let conditions = o["status"]["conditions"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter(|c| c["type"] != ACTIVE);
+                let all: Vec<Value> = conditions.cloned().chain([condition]).collect();
+                o["status"]["conditions"] = Value::Array(all);
+            });
         // It may have been deleted meanwhile, and then needs no condition.
-        debug_assert!(written.as_ref().err().is_none_or(|e| e.code == 404), "{written:?}");
+        debug_assert!(
+            written.as_ref().err().is_none_or(|e| e.code == 404),
+            "{written:?}"
+        );
     }
 }
 
 impl Round {
     /// Returns when any proxy's side of the stream changes.
     async fn changed(&mut self) {
-        let changes: Vec<_> = self.proxies.iter_mut().map(|told| Box::pin(told.status.changed())).collect();
+        let changes: Vec<_> = self
+            .proxies
+            .iter_mut()
+            .map(|told| Box::pin(told.status.changed()))
+            .collect();
         if changes.is_empty() {
             return std::future::pending().await;
         }
@@ -355,7 +455,10 @@ fn is_report(event: &Event) -> bool {
     let generation = |o: &Value| o["metadata"]["generation"].clone();
     is_istio(event.kind)
         && event.event_type == EventType::Modified
-        && event.previous.as_ref().is_some_and(|p| generation(p) == generation(&event.object))
+        && event
+            .previous
+            .as_ref()
+            .is_some_and(|p| generation(p) == generation(&event.object))
 }
 
 fn is_istio(kind: Kind) -> bool {

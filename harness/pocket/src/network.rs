@@ -33,13 +33,31 @@ pub fn routes(cluster: ClusterName) -> Vec<Cidr> {
         ClusterName::Server => ClusterName::Client,
     };
     let (address, prefix) = AddressPlan::pod_range(other);
-    vec![Cidr { address: Ipv4Addr::new(203, 0, 113, 0), prefix: 24 }, Cidr { address, prefix }]
+    vec![
+        // Answers go to the other router itself: it stands in for the pods behind it.
+        Cidr {
+            address: link_address(other),
+            prefix: 32,
+        },
+        Cidr {
+            address: Ipv4Addr::new(203, 0, 113, 0),
+            prefix: 24,
+        },
+        Cidr { address, prefix },
+    ]
 }
 
 /// The name server's sockets, in the router's namespace.
-pub async fn dns_sockets(node: &Node, cluster: ClusterName, router: &str) -> Result<(UdpSocket, TcpListener), NodeError> {
+pub async fn dns_sockets(
+    node: &Node,
+    cluster: ClusterName,
+    router: &str,
+) -> Result<(UdpSocket, TcpListener), NodeError> {
     let at = SocketAddrV4::new(AddressPlan::dns(cluster), 53);
-    Ok((node.bind_udp(router, at).await?, node.listen_tcp(router, at).await?))
+    Ok((
+        node.bind_udp(router, at).await?,
+        node.listen_tcp(router, at).await?,
+    ))
 }
 
 /// Keeps the network of one cluster in step with its Services.
@@ -63,8 +81,21 @@ struct Published {
 
 impl Network {
     /// The network of `cluster`, whose router the node knows as `router`.
-    pub fn new(cluster: ClusterName, store: Arc<Store>, node: Node, router: String, zone: Arc<Zone>) -> Self {
-        Self { cluster, store, node, router, zone, plan: Mutex::new(AddressPlan::new(cluster)) }
+    pub fn new(
+        cluster: ClusterName,
+        store: Arc<Store>,
+        node: Node,
+        router: String,
+        zone: Arc<Zone>,
+    ) -> Self {
+        Self {
+            cluster,
+            store,
+            node,
+            router,
+            zone,
+            plan: Mutex::new(AddressPlan::new(cluster)),
+        }
     }
 
     /// Closes the border: until then nothing may cross.
@@ -76,7 +107,9 @@ impl Network {
     pub async fn run(self) {
         let mut loaded = String::new();
         loop {
-            let (_, mut watch) = self.store.list_and_watch(&[Kind::Service, Kind::Pod, Kind::Namespace]);
+            let (_, mut watch) =
+                self.store
+                    .list_and_watch(&[Kind::Service, Kind::Pod, Kind::Namespace]);
             loop {
                 if let Err(error) = self.round(&mut loaded).await {
                     debug_assert!(matches!(error, NodeError::Gone), "{error}");
@@ -110,16 +143,33 @@ impl Network {
     fn balance(&self) {
         for service in self.store.snapshot(Kind::Service) {
             let wants = service.pointer("/spec/type") == Some(&json!("LoadBalancer"));
-            let has = service.pointer("/status/loadBalancer/ingress").and_then(Value::as_array).is_some_and(|l| !l.is_empty());
+            let has = service
+                .pointer("/status/loadBalancer/ingress")
+                .and_then(Value::as_array)
+                .is_some_and(|l| !l.is_empty());
             if !wants || has {
                 continue;
             }
-            let address = self.plan.lock().unwrap_or_else(PoisonError::into_inner).load_balancer();
+            let address = self
+                .plan
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .load_balancer();
             let Some(address) = address else { continue };
-            let text = |k: &str| service["metadata"][k].as_str().unwrap_or_default().to_owned();
+            let text = |k: &str| {
+                service["metadata"][k]
+                    .as_str()
+                    .unwrap_or_default()
+                    .to_owned()
+            };
             let ingress = json!({"loadBalancer": {"ingress": [{"ip": address.to_string(), "ipMode": "VIP"}]}});
-            let written = self.store.patch_status(Kind::Service, &text("namespace"), &text("name"), &ingress);
-            debug_assert!(written.as_ref().err().is_none_or(|e| e.code == 404), "{written:?}");
+            let written =
+                self.store
+                    .patch_status(Kind::Service, &text("namespace"), &text("name"), &ingress);
+            debug_assert!(
+                written.as_ref().err().is_none_or(|e| e.code == 404),
+                "{written:?}"
+            );
         }
     }
 
@@ -133,16 +183,36 @@ impl Network {
         };
         for service in published {
             for port in &service.ports {
-                let targets = || port.ready.iter().map(|(ip, port)| SocketAddrV4::new(*ip, *port)).collect();
-                let protocol = if port.protocol == "UDP" { Protocol::Udp } else { Protocol::Tcp };
+                let targets = || {
+                    port.ready
+                        .iter()
+                        .map(|(ip, port)| SocketAddrV4::new(*ip, *port))
+                        .collect()
+                };
+                let protocol = if port.protocol == "UDP" {
+                    Protocol::Udp
+                } else {
+                    Protocol::Tcp
+                };
                 // The name server is the router's own.
                 if let Some(ip) = service.address.filter(|ip| *ip != dns) {
                     let address = SocketAddrV4::new(ip, port.port);
-                    rules.services.push(ServicePort { address, protocol, endpoints: targets() });
+                    rules.services.push(ServicePort {
+                        address,
+                        protocol,
+                        endpoints: targets(),
+                    });
                 }
-                for ip in service.balancers.iter().filter(|_| protocol == Protocol::Tcp) {
+                for ip in service
+                    .balancers
+                    .iter()
+                    .filter(|_| protocol == Protocol::Tcp)
+                {
                     let address = SocketAddrV4::new(*ip, port.port);
-                    rules.load_balancers.push(LoadBalancerPort { address, endpoints: targets() });
+                    rules.load_balancers.push(LoadBalancerPort {
+                        address,
+                        endpoints: targets(),
+                    });
                 }
             }
         }
@@ -151,41 +221,81 @@ impl Network {
 
     /// Writes the EndpointSlices.
     fn slices(&self, services: &[Arc<Value>], pods: &[Arc<Value>]) {
-        let wanted: Vec<Value> = services.iter().filter_map(|s| endpoints::slice(s, pods)).collect();
-        let key = |o: &Value| (o["metadata"]["namespace"].clone(), o["metadata"]["name"].clone());
+        let wanted: Vec<Value> = services
+            .iter()
+            .filter_map(|s| endpoints::slice(s, pods))
+            .collect();
+        let key = |o: &Value| {
+            (
+                o["metadata"]["namespace"].clone(),
+                o["metadata"]["name"].clone(),
+            )
+        };
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         for slice in &wanted {
             let (namespace, name) = key(slice);
             let (namespace, name) = (text(&namespace), text(&name));
-            let result = if self.store.get(Kind::EndpointSlice, &namespace, &name).is_some() {
-                self.store.modify(Kind::EndpointSlice, &namespace, &name, |o| {
-                    o["endpoints"] = slice["endpoints"].clone();
-                    o["ports"] = slice["ports"].clone();
-                })
+            let result = if self
+                .store
+                .get(Kind::EndpointSlice, &namespace, &name)
+                .is_some()
+            {
+                self.store
+                    .modify(Kind::EndpointSlice, &namespace, &name, |o| {
+                        o["endpoints"] = slice["endpoints"].clone();
+                        o["ports"] = slice["ports"].clone();
+                    })
             } else {
                 self.store.create(Kind::EndpointSlice, slice.clone())
             };
-            debug_assert!(result.as_ref().err().is_none_or(|e| matches!(e.code, 404 | 409)), "{result:?}");
+            debug_assert!(
+                result
+                    .as_ref()
+                    .err()
+                    .is_none_or(|e| matches!(e.code, 404 | 409)),
+                "{result:?}"
+            );
         }
         for slice in self.store.snapshot(Kind::EndpointSlice) {
-            let managed = slice.pointer("/metadata/labels/endpointslice.kubernetes.io~1managed-by").is_some();
+            let managed = slice
+                .pointer("/metadata/labels/endpointslice.kubernetes.io~1managed-by")
+                .is_some();
             if managed && !wanted.iter().any(|w| key(w) == key(&slice)) {
                 let (namespace, name) = key(&slice);
-                let deleted = self.store.delete(Kind::EndpointSlice, &text(&namespace), &text(&name), DeleteHow::default());
-                debug_assert!(deleted.as_ref().err().is_none_or(|e| e.code == 404), "{deleted:?}");
+                let deleted = self.store.delete(
+                    Kind::EndpointSlice,
+                    &text(&namespace),
+                    &text(&name),
+                    DeleteHow::default(),
+                );
+                debug_assert!(
+                    deleted.as_ref().err().is_none_or(|e| e.code == 404),
+                    "{deleted:?}"
+                );
             }
         }
     }
 }
 
 fn publish(service: &Value, pods: &[Arc<Value>]) -> Published {
-    let text = |p: &str| service.pointer(p).and_then(Value::as_str).unwrap_or_default();
-    let balancers = service.pointer("/status/loadBalancer/ingress").and_then(Value::as_array);
+    let text = |p: &str| {
+        service
+            .pointer(p)
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+    };
+    let balancers = service
+        .pointer("/status/loadBalancer/ingress")
+        .and_then(Value::as_array);
     Published {
         name: text("/metadata/name").to_owned(),
         namespace: text("/metadata/namespace").to_owned(),
         address: text("/spec/clusterIP").parse().ok(),
-        balancers: balancers.into_iter().flatten().filter_map(|i| i["ip"].as_str()?.parse().ok()).collect(),
+        balancers: balancers
+            .into_iter()
+            .flatten()
+            .filter_map(|i| i["ip"].as_str()?.parse().ok())
+            .collect(),
         ports: endpoints::ports(service, pods),
     }
 }
@@ -197,19 +307,35 @@ fn names(services: &[Published], pods: &[Arc<Value>]) -> HashMap<String, Vec<Ipv
         let mut addresses: Vec<Ipv4Addr> = match s.address {
             Some(address) => vec![address],
             // A headless Service is known by its pods.
-            None => s.ports.iter().flat_map(|p| p.ready.iter().map(|(ip, _)| *ip)).collect(),
+            None => s
+                .ports
+                .iter()
+                .flat_map(|p| p.ready.iter().map(|(ip, _)| *ip))
+                .collect(),
         };
         addresses.sort_unstable();
         addresses.dedup();
         if !addresses.is_empty() {
-            names.insert(format!("{}.{}.svc.cluster.local", s.name, s.namespace), addresses);
+            names.insert(
+                format!("{}.{}.svc.cluster.local", s.name, s.namespace),
+                addresses,
+            );
         }
     }
     for pod in pods {
-        let ip = pod.pointer("/status/podIP").and_then(Value::as_str).and_then(|ip| ip.parse::<Ipv4Addr>().ok());
+        let ip = pod
+            .pointer("/status/podIP")
+            .and_then(Value::as_str)
+            .and_then(|ip| ip.parse::<Ipv4Addr>().ok());
         let namespace = pod.pointer("/metadata/namespace").and_then(Value::as_str);
         if let (Some(ip), Some(namespace)) = (ip, namespace) {
-            names.insert(format!("{}.{namespace}.pod.cluster.local", ip.to_string().replace('.', "-")), vec![ip]);
+            names.insert(
+                format!(
+                    "{}.{namespace}.pod.cluster.local",
+                    ip.to_string().replace('.', "-")
+                ),
+                vec![ip],
+            );
         }
     }
     names
@@ -221,17 +347,31 @@ mod tests {
 
     #[test]
     fn services_and_pods_have_names() {
-        let pod = Arc::new(json!({"metadata": {"namespace": "default", "labels": {"app": "m"}},
-            "status": {"podIP": "10.2.0.8", "phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}));
+        let pod = Arc::new(
+            json!({"metadata": {"namespace": "default", "labels": {"app": "m"}},
+            "status": {"podIP": "10.2.0.8", "phase": "Running", "conditions": [{"type": "Ready", "status": "True"}]}}),
+        );
         let service = |name: &str, ip: &str| {
             json!({"metadata": {"name": name, "namespace": "default"},
                 "spec": {"clusterIP": ip, "selector": {"app": "m"}, "ports": [{"port": 3306}]}})
         };
         let pods = [pod];
-        let published = [publish(&service("mysql", "10.96.1.33"), &pods), publish(&service("headless", "None"), &pods)];
+        let published = [
+            publish(&service("mysql", "10.96.1.33"), &pods),
+            publish(&service("headless", "None"), &pods),
+        ];
         let names = names(&published, &pods);
-        assert_eq!(names["mysql.default.svc.cluster.local"], [Ipv4Addr::new(10, 96, 1, 33)]);
-        assert_eq!(names["headless.default.svc.cluster.local"], [Ipv4Addr::new(10, 2, 0, 8)]);
-        assert_eq!(names["10-2-0-8.default.pod.cluster.local"], [Ipv4Addr::new(10, 2, 0, 8)]);
+        assert_eq!(
+            names["mysql.default.svc.cluster.local"],
+            [Ipv4Addr::new(10, 96, 1, 33)]
+        );
+        assert_eq!(
+            names["headless.default.svc.cluster.local"],
+            [Ipv4Addr::new(10, 2, 0, 8)]
+        );
+        assert_eq!(
+            names["10-2-0-8.default.pod.cluster.local"],
+            [Ipv4Addr::new(10, 2, 0, 8)]
+        );
     }
 }

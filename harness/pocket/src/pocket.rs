@@ -3,7 +3,9 @@
 use std::sync::Arc;
 
 use meshproof_pki::{MeshCa, PkiError};
-use meshproof_pocket_api::{ApiServer, Kind, ListenError, Listening, StatusError, Store, TlsConfig};
+use meshproof_pocket_api::{
+    ApiServer, Kind, ListenError, Listening, StatusError, Store, TlsConfig,
+};
 use meshproof_pocket_node::{LinkEnd, LinkSpec, Node, NodeError, NodeOptions, RouterSpec};
 use meshproof_pocket_xds::Ads;
 use serde_json::Value;
@@ -75,7 +77,10 @@ fn router(cluster: ClusterName) -> String {
 impl Pocket {
     /// Brings up both clusters. Needs a tokio runtime with I/O and time, which must outlive them.
     pub async fn start(options: PocketOptions) -> Result<Self, PocketError> {
-        let node = Node::start(NodeOptions { nft: options.programs.nft.clone() }).await?;
+        let node = Node::start(NodeOptions {
+            nft: options.programs.nft.clone(),
+        })
+        .await?;
         make_network(&node).await?;
         let programs = Arc::new(options.programs);
         let mut tasks = JoinSet::new();
@@ -91,7 +96,11 @@ impl Pocket {
             }
             cluster
         });
-        Ok(Self { node, clusters, _tasks: tasks })
+        Ok(Self {
+            node,
+            clusters,
+            _tasks: tasks,
+        })
     }
 
     /// A cluster by name.
@@ -129,7 +138,12 @@ impl Cluster {
 async fn make_network(node: &Node) -> Result<(), PocketError> {
     for name in ClusterName::ALL {
         let addresses = vec![AddressPlan::router(name), AddressPlan::dns(name)];
-        node.create_router(RouterSpec { name: router(name), hostname: install::NODE_NAME.to_owned(), addresses }).await?;
+        node.create_router(RouterSpec {
+            name: router(name),
+            hostname: install::NODE_NAME.to_owned(),
+            addresses,
+        })
+        .await?;
     }
     let [client, server] = ClusterName::ALL.map(|name| LinkEnd {
         router: router(name),
@@ -137,7 +151,11 @@ async fn make_network(node: &Node) -> Result<(), PocketError> {
         address: network::link_address(name),
         routes: network::routes(name),
     });
-    Ok(node.link(LinkSpec { ends: [client, server] }).await?)
+    Ok(node
+        .link(LinkSpec {
+            ends: [client, server],
+        })
+        .await?)
 }
 
 type Work = Vec<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>>;
@@ -153,14 +171,37 @@ async fn start_cluster(
     let ca = MeshCa::new(TRUST_DOMAIN)?;
     let root = ca.root_pem().to_owned();
     let zone = Arc::new(Zone::default());
-    let network = Network::new(name, Arc::clone(&store), node.clone(), router(name), Arc::clone(&zone));
+    let network = Network::new(
+        name,
+        Arc::clone(&store),
+        node.clone(),
+        router(name),
+        Arc::clone(&zone),
+    );
     network.prepare().await?;
     let dns = network::dns_sockets(node, name, &router(name)).await?;
-    let kubelet = Kubelet::new(name, Arc::clone(&store), node.clone(), ads.clone(), Arc::clone(programs), router(name));
+    let kubelet = Kubelet::new(
+        name,
+        Arc::clone(&store),
+        node.clone(),
+        ads.clone(),
+        Arc::clone(programs),
+        router(name),
+    );
     let mesh = Mesh::new(Arc::clone(&store), ads, ca, node.clone(), name);
     let admission = Arc::new(MeshAdmission::new(Arc::clone(&store)));
-    let api = ApiServer::new(Arc::clone(&store), admission, Arc::new(PodStreams(Arc::clone(&kubelet))));
-    install(name, &store, mesh_config.as_deref().unwrap_or(install::DEFAULT_MESH_CONFIG))?;
+    let api = ApiServer::new(
+        Arc::clone(&store),
+        admission,
+        Arc::new(PodStreams(Arc::clone(&kubelet))),
+    );
+    install(
+        name,
+        &store,
+        mesh_config
+            .as_deref()
+            .unwrap_or(install::DEFAULT_MESH_CONFIG),
+    )?;
     let (udp, tcp) = dns;
     let tcp_zone = Arc::clone(&zone);
     let work: Work = vec![
@@ -180,10 +221,17 @@ fn install(cluster: ClusterName, store: &Store, mesh_config: &str) -> Result<(),
         let text = |v: &Value| v.as_str().unwrap_or_default().to_owned();
         let kind = text(&object["kind"]);
         let title = format!("{kind} {}", text(&object["metadata"]["name"]));
-        let found = meshproof_pocket_api::KINDS.iter().find(|info| info.name == kind && !info.group.ends_with(".istio.io"));
+        let found = meshproof_pocket_api::KINDS
+            .iter()
+            .find(|info| info.name == kind && !info.group.ends_with(".istio.io"));
         let kind = found.map_or(Kind::ConfigMap, |info| info.kind);
-        store.create(kind, object).map_err(|source| PocketError::Install { object: title, cluster, source })?;
+        store
+            .create(kind, object)
+            .map_err(|source| PocketError::Install {
+                object: title,
+                cluster,
+                source,
+            })?;
     }
     Ok(())
 }
-

@@ -62,8 +62,13 @@ fn follow() -> Result<(), String> {
 
 /// Sees every IPv4 packet of the router, from the IP header on.
 fn packets() -> Result<OwnedFd, String> {
-    socket(AddressFamily::Packet, SockType::Datagram, SockFlag::SOCK_CLOEXEC, SockProtocol::EthIp)
-        .map_err(|e| format!("opening a packet socket: {e}"))
+    socket(
+        AddressFamily::Packet,
+        SockType::Datagram,
+        SockFlag::SOCK_CLOEXEC,
+        SockProtocol::EthIp,
+    )
+    .map_err(|e| format!("opening a packet socket: {e}"))
 }
 
 fn wait_for_syn(packets: &OwnedFd) -> Result<(), String> {
@@ -81,21 +86,32 @@ fn wait_for_syn(packets: &OwnedFd) -> Result<(), String> {
 fn is_syn(packet: &[u8]) -> bool {
     const TCP: u8 = 6;
     let header = packet.first().map_or(0, |b| usize::from(b & 0x0f) * 4);
-    packet.get(9) == Some(&TCP) && packet.get(header + 13).is_some_and(|flags| flags & 0x12 == 0x02)
+    packet.get(9) == Some(&TCP)
+        && packet
+            .get(header + 13)
+            .is_some_and(|flags| flags & 0x12 == 0x02)
 }
 
 fn list() -> Result<BorderCounts, String> {
     let [program, args @ ..] = counters::LIST;
-    let listed = Command::new(program).args(args).output().map_err(|e| format!("running {program}: {e}"))?;
+    let listed = Command::new(program)
+        .args(args)
+        .output()
+        .map_err(|e| format!("running {program}: {e}"))?;
     if !listed.status.success() {
-        return Err(format!("{program}: {}", String::from_utf8_lossy(&listed.stderr).trim()));
+        return Err(format!(
+            "{program}: {}",
+            String::from_utf8_lossy(&listed.stderr).trim()
+        ));
     }
     counters::parse(&String::from_utf8_lossy(&listed.stdout)).map_err(|e| e.to_string())
 }
 
 fn print(counts: &BorderCounts) -> Result<(), String> {
     let mut out = std::io::stdout().lock();
-    writeln!(out, "{}", line(counts)).and_then(|()| out.flush()).map_err(|e| format!("printing: {e}"))
+    writeln!(out, "{}", line(counts))
+        .and_then(|()| out.flush())
+        .map_err(|e| format!("printing: {e}"))
 }
 
 fn line(counts: &BorderCounts) -> serde_json::Value {
@@ -139,7 +155,10 @@ mod tests {
             port: 3306,
             packets,
         };
-        let counts = BorderCounts { left: vec![count([10, 1, 0, 9], 2)], dropped: vec![count([198, 18, 0, 1], 1)] };
+        let counts = BorderCounts {
+            left: vec![count([10, 1, 0, 9], 2)],
+            dropped: vec![count([198, 18, 0, 1], 1)],
+        };
         assert_eq!(
             line(&counts).to_string(),
             r#"[{"saddr":"10.1.0.9","daddr":"203.0.113.10","dport":3306,"syns":2,"drops":0},{"saddr":"198.18.0.1","daddr":"203.0.113.10","dport":3306,"syns":1,"drops":1}]"#

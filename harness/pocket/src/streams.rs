@@ -17,7 +17,10 @@ use tokio::sync::mpsc;
 use crate::kubelet::{Kubelet, Pod};
 
 /// A terminal before its client has told a size.
-const SIZE: Size = Size { rows: 24, columns: 80 };
+const SIZE: Size = Size {
+    rows: 24,
+    columns: 80,
+};
 const SIGKILL: i32 = 9;
 
 /// The pods of one cluster, for its API server.
@@ -25,18 +28,39 @@ pub struct PodStreams(pub Arc<Kubelet>);
 
 impl PodStreams {
     fn pod(&self, namespace: &str, name: &str) -> Result<Arc<Pod>, StatusError> {
-        self.0.pod(namespace, name).ok_or_else(|| StatusError::bad_request(format!("pod {name} does not have a host assigned")))
+        self.0.pod(namespace, name).ok_or_else(|| {
+            StatusError::bad_request(format!("pod {name} does not have a host assigned"))
+        })
     }
 
-    async fn start(&self, namespace: &str, name: &str, options: ExecOptions) -> Result<ExecSession, StatusError> {
+    async fn start(
+        &self,
+        namespace: &str,
+        name: &str,
+        options: ExecOptions,
+    ) -> Result<ExecSession, StatusError> {
         let pod = self.pod(namespace, name)?;
-        let running = pod.instance(&options.container).and_then(|i| i.process).filter(|p| p.exit().is_none());
+        let running = pod
+            .instance(&options.container)
+            .and_then(|i| i.process)
+            .filter(|p| p.exit().is_none());
         let Some(container) = running else {
-            return Err(StatusError::internal(format!("container not found (\"{}\")", options.container)));
+            return Err(StatusError::internal(format!(
+                "container not found (\"{}\")",
+                options.container
+            )));
         };
-        let spec = ExecSpec { argv: options.command.clone(), tty: options.tty, ..ExecSpec::default() };
+        let spec = ExecSpec {
+            argv: options.command.clone(),
+            tty: options.tty,
+            ..ExecSpec::default()
+        };
         let node = self.0.node().clone();
-        if options.tty { on_terminal(node, container.id(), spec).await } else { on_pipes(node, container.id(), spec, &options).await }
+        if options.tty {
+            on_terminal(node, container.id(), spec).await
+        } else {
+            on_pipes(node, container.id(), spec, &options).await
+        }
     }
 }
 
@@ -51,7 +75,10 @@ impl Streams for PodStreams {
             let instance = self.pod(namespace, pod)?.instance(&options.container);
             let log = match instance {
                 Some(i) if options.previous => i.previous.ok_or_else(|| {
-                    StatusError::bad_request(format!("previous terminated container \"{}\" in pod \"{pod}\" not found", options.container))
+                    StatusError::bad_request(format!(
+                        "previous terminated container \"{}\" in pod \"{pod}\" not found",
+                        options.container
+                    ))
                 })?,
                 Some(i) => i.log,
                 None => {
@@ -82,7 +109,11 @@ impl Streams for PodStreams {
         port: u16,
     ) -> BoxFuture<'a, Result<Box<dyn AsyncReadWrite>, StatusError>> {
         async move {
-            let stream = self.pod(namespace, pod)?.connect(port).await.map_err(|e| StatusError::internal(e.to_string()))?;
+            let stream = self
+                .pod(namespace, pod)?
+                .connect(port)
+                .await
+                .map_err(|e| StatusError::internal(e.to_string()))?;
             Ok(Box::new(stream) as Box<dyn AsyncReadWrite>)
         }
         .boxed()
@@ -93,13 +124,21 @@ fn internal(error: impl std::fmt::Display) -> StatusError {
     StatusError::internal(error.to_string())
 }
 
-async fn on_pipes(node: Node, container: ProcessId, spec: ExecSpec, options: &ExecOptions) -> Result<ExecSession, StatusError> {
+async fn on_pipes(
+    node: Node,
+    container: ProcessId,
+    spec: ExecSpec,
+    options: &ExecOptions,
+) -> Result<ExecSession, StatusError> {
     let (mut stdio, pipes) = Stdio::pipes().map_err(internal)?;
     if !options.stdin {
         stdio.stdin = None;
     }
     let process = node.exec(container, spec, stdio).await.map_err(internal)?;
-    let guard = EndOnDrop { node, process: Some(process.clone()) };
+    let guard = EndOnDrop {
+        node,
+        process: Some(process.clone()),
+    };
     Ok(ExecSession {
         stdin: options.stdin.then(|| Box::new(pipes.stdin) as _),
         stdout: options.stdout.then(|| Box::new(pipes.stdout) as _),
@@ -109,7 +148,11 @@ async fn on_pipes(node: Node, container: ProcessId, spec: ExecSpec, options: &Ex
     })
 }
 
-async fn on_terminal(node: Node, container: ProcessId, spec: ExecSpec) -> Result<ExecSession, StatusError> {
+async fn on_terminal(
+    node: Node,
+    container: ProcessId,
+    spec: ExecSpec,
+) -> Result<ExecSession, StatusError> {
     let (terminal, stdio) = Terminal::open(SIZE).map_err(internal)?;
     let resizer = terminal.resizer().map_err(internal)?;
     let process = node.exec(container, spec, stdio).await.map_err(internal)?;
@@ -117,10 +160,16 @@ async fn on_terminal(node: Node, container: ProcessId, spec: ExecSpec) -> Result
     tokio::spawn(async move {
         while let Some(size) = sizes.recv().await {
             // A terminal whose program has ended takes no size, and needs none.
-            drop(resizer.resize(Size { rows: size.height, columns: size.width }));
+            drop(resizer.resize(Size {
+                rows: size.height,
+                columns: size.width,
+            }));
         }
     });
-    let guard = EndOnDrop { node, process: Some(process.clone()) };
+    let guard = EndOnDrop {
+        node,
+        process: Some(process.clone()),
+    };
     let (read, write) = tokio::io::split(terminal);
     Ok(ExecSession {
         stdin: Some(Box::new(write)),
@@ -152,7 +201,9 @@ struct EndOnDrop {
 
 impl Drop for EndOnDrop {
     fn drop(&mut self) {
-        let Some(process) = self.process.take().filter(|p| p.exit().is_none()) else { return };
+        let Some(process) = self.process.take().filter(|p| p.exit().is_none()) else {
+            return;
+        };
         let node = self.node.clone();
         if let Ok(runtime) = tokio::runtime::Handle::try_current() {
             // When the node is gone, so is the program.

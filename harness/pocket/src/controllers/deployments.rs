@@ -36,11 +36,17 @@ pub enum Action {
 }
 
 fn text<'a>(object: &'a Value, pointer: &str) -> &'a str {
-    object.pointer(pointer).and_then(Value::as_str).unwrap_or_default()
+    object
+        .pointer(pointer)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
 }
 
 fn replicas(object: &Value) -> u64 {
-    object.pointer("/spec/replicas").and_then(Value::as_u64).unwrap_or(1)
+    object
+        .pointer("/spec/replicas")
+        .and_then(Value::as_u64)
+        .unwrap_or(1)
 }
 
 fn owned(owner: &Value, all: &[Arc<Value>]) -> Vec<Arc<Value>> {
@@ -48,9 +54,15 @@ fn owned(owner: &Value, all: &[Arc<Value>]) -> Vec<Arc<Value>> {
     let controls = |o: &Value| {
         o.pointer("/metadata/ownerReferences")
             .and_then(Value::as_array)
-            .is_some_and(|refs| refs.iter().any(|r| r["controller"] == true && r["uid"] == uid))
+            .is_some_and(|refs| {
+                refs.iter()
+                    .any(|r| r["controller"] == true && r["uid"] == uid)
+            })
     };
-    all.iter().filter(|o| !uid.is_empty() && controls(o)).cloned().collect()
+    all.iter()
+        .filter(|o| !uid.is_empty() && controls(o))
+        .cloned()
+        .collect()
 }
 
 fn owner_reference(owner: &Value, kind: &str) -> Value {
@@ -72,13 +84,21 @@ pub fn deployment(deployment: &Value, sets: &[Arc<Value>], now: &str) -> Vec<Act
     let sets = owned(deployment, sets);
     let mut actions = Vec::new();
     let wanted = replicas(deployment);
-    let newest = sets.iter().find(|s| text(s, "/metadata/labels/pod-template-hash") == hash);
+    let newest = sets
+        .iter()
+        .find(|s| text(s, "/metadata/labels/pod-template-hash") == hash);
     match newest {
         None => actions.push(Action::Create(replica_set(deployment, &hash))),
         Some(set) if replicas(set) != wanted => actions.push(scale(set, wanted)),
         Some(set) => {
-            let rolled_out = set.pointer("/status/readyReplicas").and_then(Value::as_u64).unwrap_or(0) >= wanted;
-            let old = sets.iter().filter(|s| !Arc::ptr_eq(s, set) && replicas(s) > 0);
+            let rolled_out = set
+                .pointer("/status/readyReplicas")
+                .and_then(Value::as_u64)
+                .unwrap_or(0)
+                >= wanted;
+            let old = sets
+                .iter()
+                .filter(|s| !Arc::ptr_eq(s, set) && replicas(s) > 0);
             actions.extend(old.filter(|_| rolled_out).map(|s| scale(s, 0)));
         }
     }
@@ -114,25 +134,58 @@ fn replica_set(deployment: &Value, hash: &str) -> Value {
     })
 }
 
-fn deployment_status(deployment: &Value, sets: &[Arc<Value>], newest: Option<&Value>, now: &str) -> Value {
+fn deployment_status(
+    deployment: &Value,
+    sets: &[Arc<Value>],
+    newest: Option<&Value>,
+    now: &str,
+) -> Value {
     let sum = |field: &str| -> u64 {
-        sets.iter().filter_map(|s| s.pointer(&format!("/status/{field}")).and_then(Value::as_u64)).sum()
+        sets.iter()
+            .filter_map(|s| {
+                s.pointer(&format!("/status/{field}"))
+                    .and_then(Value::as_u64)
+            })
+            .sum()
     };
     let (all, ready) = (sum("replicas"), sum("readyReplicas"));
-    let updated = newest.and_then(|s| s.pointer("/status/replicas")).and_then(Value::as_u64).unwrap_or(0);
+    let updated = newest
+        .and_then(|s| s.pointer("/status/replicas"))
+        .and_then(Value::as_u64)
+        .unwrap_or(0);
     let wanted = replicas(deployment);
     let available = ready >= wanted;
     let name = newest.map_or_else(String::new, |s| text(s, "/metadata/name").to_owned());
     let conditions = [
         if available {
-            ("Available", "True", "MinimumReplicasAvailable", "Deployment has minimum availability.".to_owned())
+            (
+                "Available",
+                "True",
+                "MinimumReplicasAvailable",
+                "Deployment has minimum availability.".to_owned(),
+            )
         } else {
-            ("Available", "False", "MinimumReplicasUnavailable", "Deployment does not have minimum availability.".to_owned())
+            (
+                "Available",
+                "False",
+                "MinimumReplicasUnavailable",
+                "Deployment does not have minimum availability.".to_owned(),
+            )
         },
         if available && updated >= wanted {
-            ("Progressing", "True", "NewReplicaSetAvailable", format!("ReplicaSet \"{name}\" has successfully progressed."))
+            (
+                "Progressing",
+                "True",
+                "NewReplicaSetAvailable",
+                format!("ReplicaSet \"{name}\" has successfully progressed."),
+            )
         } else {
-            ("Progressing", "True", "ReplicaSetUpdated", format!("ReplicaSet \"{name}\" is progressing."))
+            (
+                "Progressing",
+                "True",
+                "ReplicaSetUpdated",
+                format!("ReplicaSet \"{name}\" is progressing."),
+            )
         },
     ];
     let before = &deployment["status"]["conditions"];
@@ -155,12 +208,24 @@ fn deployment_status(deployment: &Value, sets: &[Arc<Value>], newest: Option<&Va
     status
 }
 
-fn condition(before: &Value, (kind, status, reason, message): &(&str, &str, &str, String), now: &str) -> Value {
-    let old = before.as_array().into_iter().flatten().find(|c| c["type"] == *kind);
+fn condition(
+    before: &Value,
+    (kind, status, reason, message): &(&str, &str, &str, String),
+    now: &str,
+) -> Value {
+    let old = before
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|c| c["type"] == *kind);
     let same = old.filter(|c| c["status"] == *status);
-    let since = same.and_then(|c| c["lastTransitionTime"].as_str()).unwrap_or(now);
+    let since = same
+        .and_then(|c| c["lastTransitionTime"].as_str())
+        .unwrap_or(now);
     let unchanged = same.filter(|c| c["reason"] == *reason && c["message"] == message.as_str());
-    let updated = unchanged.and_then(|c| c["lastUpdateTime"].as_str()).unwrap_or(now);
+    let updated = unchanged
+        .and_then(|c| c["lastUpdateTime"].as_str())
+        .unwrap_or(now);
     json!({"type": kind, "status": status, "reason": reason, "message": message,
         "lastTransitionTime": since, "lastUpdateTime": updated})
 }
@@ -173,19 +238,30 @@ pub fn replica_set_pods(set: &Value, pods: &[Arc<Value>]) -> Vec<Action> {
     let mut pods = owned(set, pods);
     pods.retain(|p| {
         p.pointer("/metadata/deletionTimestamp").is_none()
-            && !matches!(p.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed"))
+            && !matches!(
+                p.pointer("/status/phase").and_then(Value::as_str),
+                Some("Succeeded" | "Failed")
+            )
     });
     let wanted = usize::try_from(replicas(set)).unwrap_or(usize::MAX);
-    let mut actions: Vec<Action> = (pods.len()..wanted).map(|_| Action::Create(pod(set))).collect();
+    let mut actions: Vec<Action> = (pods.len()..wanted)
+        .map(|_| Action::Create(pod(set)))
+        .collect();
     // Pods that are not ready go first.
     let mut surplus: Vec<&Arc<Value>> = pods.iter().collect();
     surplus.sort_by_key(|p| is_ready(p));
-    actions.extend(surplus.iter().take(pods.len().saturating_sub(wanted)).map(|p| Action::DeletePod {
-        namespace: text(p, "/metadata/namespace").into(),
-        name: text(p, "/metadata/name").into(),
-    }));
+    actions.extend(
+        surplus
+            .iter()
+            .take(pods.len().saturating_sub(wanted))
+            .map(|p| Action::DeletePod {
+                namespace: text(p, "/metadata/namespace").into(),
+                name: text(p, "/metadata/name").into(),
+            }),
+    );
     let ready = pods.iter().filter(|p| is_ready(p)).count();
-    let mut status = json!({"replicas": pods.len(), "observedGeneration": set["metadata"]["generation"]});
+    let mut status =
+        json!({"replicas": pods.len(), "observedGeneration": set["metadata"]["generation"]});
     if !pods.is_empty() {
         status["fullyLabeledReplicas"] = json!(pods.len());
     }
@@ -218,7 +294,9 @@ mod tests {
     }
 
     fn set_of(d: &Value, ready: u64) -> Arc<Value> {
-        let Action::Create(mut set) = deployment(d, &[], "t")[0].clone() else { panic!("no set") };
+        let Action::Create(mut set) = deployment(d, &[], "t")[0].clone() else {
+            panic!("no set")
+        };
         set["metadata"]["uid"] = json!(format!("s-{}", template_hash(d)));
         set["status"] = json!({"replicas": 1, "readyReplicas": ready});
         Arc::new(set)
@@ -228,12 +306,23 @@ mod tests {
     fn a_new_deployment_gets_a_set_and_the_set_its_pods() {
         let d = mysql(2, "mysql:5.6");
         let set = set_of(&d, 0);
-        assert_eq!(text(&set, "/metadata/name"), format!("mysql-{}", template_hash(&d)));
+        assert_eq!(
+            text(&set, "/metadata/name"),
+            format!("mysql-{}", template_hash(&d))
+        );
         let actions = replica_set_pods(&set, &[]);
-        let created: Vec<_> = actions.iter().filter(|a| matches!(a, Action::Create(_))).collect();
+        let created: Vec<_> = actions
+            .iter()
+            .filter(|a| matches!(a, Action::Create(_)))
+            .collect();
         assert_eq!(created.len(), 2);
-        let Action::Create(pod) = created[0] else { unreachable!() };
-        assert_eq!(pod["metadata"]["labels"]["pod-template-hash"], json!(template_hash(&d)));
+        let Action::Create(pod) = created[0] else {
+            unreachable!()
+        };
+        assert_eq!(
+            pod["metadata"]["labels"]["pod-template-hash"],
+            json!(template_hash(&d))
+        );
     }
 
     #[test]
@@ -241,7 +330,9 @@ mod tests {
         let old = set_of(&mysql(1, "mysql:5.6"), 1);
         let d = mysql(1, "mysql:8.4");
         let scaled = |ready| {
-            deployment(&d, &[old.clone(), set_of(&d, ready)], "t").iter().any(|a| matches!(a, Action::Scale { replicas: 0, .. }))
+            deployment(&d, &[old.clone(), set_of(&d, ready)], "t")
+                .iter()
+                .any(|a| matches!(a, Action::Scale { replicas: 0, .. }))
         };
         assert!(!scaled(0));
         assert!(scaled(1));
@@ -251,7 +342,9 @@ mod tests {
     fn a_settled_deployment_needs_nothing() {
         let mut d = mysql(1, "mysql:5.6");
         let sets = [set_of(&d, 1)];
-        let Some(Action::Status(status)) = deployment(&d, &sets, "t1").pop() else { panic!("no status") };
+        let Some(Action::Status(status)) = deployment(&d, &sets, "t1").pop() else {
+            panic!("no status")
+        };
         assert_eq!(status["availableReplicas"], 1);
         d["status"] = status;
         assert_eq!(deployment(&d, &sets, "t2"), []);
@@ -261,11 +354,22 @@ mod tests {
     fn surplus_pods_are_deleted_the_unready_ones_first() {
         let set = set_of(&mysql(1, "mysql:5.6"), 1);
         let pod = |name: &str, ready: &str| {
-            Arc::new(json!({"metadata": {"name": name, "namespace": "default", "ownerReferences": [{"controller": true, "uid": set["metadata"]["uid"]}]},
-                "status": {"conditions": [{"type": "Ready", "status": ready}]}}))
+            Arc::new(
+                json!({"metadata": {"name": name, "namespace": "default", "ownerReferences": [{"controller": true, "uid": set["metadata"]["uid"]}]},
+                "status": {"conditions": [{"type": "Ready", "status": ready}]}}),
+            )
         };
         let actions = replica_set_pods(&set, &[pod("a", "True"), pod("b", "False")]);
-        assert!(actions.contains(&Action::DeletePod { namespace: "default".into(), name: "b".into() }));
-        assert_eq!(actions.iter().filter(|a| matches!(a, Action::DeletePod { .. })).count(), 1);
+        assert!(actions.contains(&Action::DeletePod {
+            namespace: "default".into(),
+            name: "b".into()
+        }));
+        assert_eq!(
+            actions
+                .iter()
+                .filter(|a| matches!(a, Action::DeletePod { .. }))
+                .count(),
+            1
+        );
     }
 }

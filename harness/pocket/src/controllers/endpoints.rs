@@ -30,7 +30,9 @@ struct Backend<'a> {
 
 /// The pods that a Service selects. A Service without a selector has none.
 fn backends<'a>(service: &Value, pods: &'a [Arc<Value>]) -> Vec<Backend<'a>> {
-    let Some(selector) = service.pointer("/spec/selector").and_then(Value::as_object) else { return Vec::new() };
+    let Some(selector) = service.pointer("/spec/selector").and_then(Value::as_object) else {
+        return Vec::new();
+    };
     if selector.is_empty() {
         return Vec::new();
     }
@@ -38,11 +40,24 @@ fn backends<'a>(service: &Value, pods: &'a [Arc<Value>]) -> Vec<Backend<'a>> {
     let mut all: Vec<Backend> = pods
         .iter()
         .filter(|p| p["metadata"]["namespace"] == *namespace)
-        .filter(|p| selector.iter().all(|(k, v)| p.pointer("/metadata/labels").and_then(|l| l.get(k)) == Some(v)))
-        .filter(|p| !matches!(p.pointer("/status/phase").and_then(Value::as_str), Some("Succeeded" | "Failed")))
+        .filter(|p| {
+            selector
+                .iter()
+                .all(|(k, v)| p.pointer("/metadata/labels").and_then(|l| l.get(k)) == Some(v))
+        })
+        .filter(|p| {
+            !matches!(
+                p.pointer("/status/phase").and_then(Value::as_str),
+                Some("Succeeded" | "Failed")
+            )
+        })
         .filter_map(|p| {
             let ip = p.pointer("/status/podIP")?.as_str()?.parse().ok()?;
-            Some(Backend { pod: p, ip, ready: is_ready(p) })
+            Some(Backend {
+                pod: p,
+                ip,
+                ready: is_ready(p),
+            })
         })
         .collect();
     all.sort_by_key(|b| b.ip);
@@ -101,7 +116,10 @@ fn target(port: &Value, pod: &Value, default: u16) -> Option<u16> {
 
 /// The EndpointSlice of a Service; `None` for one without a selector, whose slices are made by hand.
 pub fn slice(service: &Value, pods: &[Arc<Value>]) -> Option<Value> {
-    service.pointer("/spec/selector").and_then(Value::as_object).filter(|s| !s.is_empty())?;
+    service
+        .pointer("/spec/selector")
+        .and_then(Value::as_object)
+        .filter(|s| !s.is_empty())?;
     let name = service.pointer("/metadata/name")?.as_str()?;
     let backends = backends(service, pods);
     let ports: Vec<Value> = service
@@ -110,8 +128,14 @@ pub fn slice(service: &Value, pods: &[Arc<Value>]) -> Option<Value> {
         .into_iter()
         .flatten()
         .map(|p| {
-            let default = p["port"].as_u64().and_then(|n| u16::try_from(n).ok()).unwrap_or_default();
-            let on_pod = backends.first().and_then(|b| target(p, b.pod, default)).unwrap_or(default);
+            let default = p["port"]
+                .as_u64()
+                .and_then(|n| u16::try_from(n).ok())
+                .unwrap_or_default();
+            let on_pod = backends
+                .first()
+                .and_then(|b| target(p, b.pod, default))
+                .unwrap_or(default);
             json!({"name": p["name"].as_str().unwrap_or_default(), "port": on_pod,
                    "protocol": p["protocol"].as_str().unwrap_or("TCP")})
         })
@@ -121,7 +145,12 @@ pub fn slice(service: &Value, pods: &[Arc<Value>]) -> Option<Value> {
         "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
         "kubernetes.io/service-name": name,
     });
-    for (k, v) in service.pointer("/metadata/labels").and_then(Value::as_object).into_iter().flatten() {
+    for (k, v) in service
+        .pointer("/metadata/labels")
+        .and_then(Value::as_object)
+        .into_iter()
+        .flatten()
+    {
         labels[k] = v.clone();
     }
     Some(json!({
@@ -183,7 +212,10 @@ mod tests {
     #[test]
     fn a_target_port_may_be_a_name() {
         let pods = [pod("a", "10.2.0.8", "True")];
-        assert_eq!(ports(&service(json!("db")), &pods)[0].ready, [(Ipv4Addr::new(10, 2, 0, 8), 3307)]);
+        assert_eq!(
+            ports(&service(json!("db")), &pods)[0].ready,
+            [(Ipv4Addr::new(10, 2, 0, 8), 3307)]
+        );
         assert_eq!(ports(&service(json!("none")), &pods)[0].ready, []);
     }
 
@@ -191,14 +223,20 @@ mod tests {
     fn a_pod_that_is_going_takes_none() {
         let mut going = (*pod("a", "10.2.0.8", "True")).clone();
         going["metadata"]["deletionTimestamp"] = json!("2026-01-01T00:00:00Z");
-        assert_eq!(ports(&service(json!(3306)), &[Arc::new(going)])[0].ready, []);
+        assert_eq!(
+            ports(&service(json!(3306)), &[Arc::new(going)])[0].ready,
+            []
+        );
     }
 
     #[test]
     fn another_namespace_or_label_does_not_match() {
         let mut other = (*pod("a", "10.2.0.8", "True")).clone();
         other["metadata"]["namespace"] = json!("other");
-        assert_eq!(ports(&service(json!(3306)), &[Arc::new(other)])[0].ready, []);
+        assert_eq!(
+            ports(&service(json!(3306)), &[Arc::new(other)])[0].ready,
+            []
+        );
         assert!(slice(&json!({"metadata": {"name": "x"}, "spec": {}}), &[]).is_none());
     }
 }

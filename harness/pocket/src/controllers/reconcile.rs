@@ -8,7 +8,12 @@ use serde_json::{Value, json};
 use super::deployments::{self, Action};
 use crate::injection;
 
-const WATCHED: [Kind; 4] = [Kind::Namespace, Kind::Deployment, Kind::ReplicaSet, Kind::Pod];
+const WATCHED: [Kind; 4] = [
+    Kind::Namespace,
+    Kind::Deployment,
+    Kind::ReplicaSet,
+    Kind::Pod,
+];
 
 /// Reconciles until the store's owner is gone; never returns by itself.
 pub async fn run(store: Arc<Store>, root_certificate: String) {
@@ -37,7 +42,10 @@ fn round(store: &Store, root_certificate: &str) {
     let sets = store.snapshot(Kind::ReplicaSet);
     for deployment in store.snapshot(Kind::Deployment) {
         for action in deployments::deployment(&deployment, &sets, &now()) {
-            settle(&deployment, perform(store, Kind::Deployment, &deployment, action));
+            settle(
+                &deployment,
+                perform(store, Kind::Deployment, &deployment, action),
+            );
         }
     }
     let pods = store.snapshot(Kind::Pod);
@@ -50,22 +58,38 @@ fn round(store: &Store, root_certificate: &str) {
 
 /// A write that lost a race is made again in the next round, which its winner's event starts.
 fn settle(_object: &Value, result: Result<(), StatusError>) {
-    debug_assert!(result.as_ref().err().is_none_or(|e| matches!(e.code, 404 | 409)), "{result:?}");
+    debug_assert!(
+        result
+            .as_ref()
+            .err()
+            .is_none_or(|e| matches!(e.code, 404 | 409)),
+        "{result:?}"
+    );
 }
 
 fn perform(store: &Store, kind: Kind, owner: &Value, action: Action) -> Result<(), StatusError> {
     match action {
         Action::Create(object) if object["kind"] == "Pod" => create_pod(store, object).map(drop),
         Action::Create(object) => store.create(Kind::ReplicaSet, object).map(drop),
-        Action::Scale { namespace, name, replicas } => {
-            store.modify(Kind::ReplicaSet, &namespace, &name, |o| o["spec"]["replicas"] = json!(replicas)).map(drop)
-        }
-        Action::DeletePod { namespace, name } => {
-            store.delete(Kind::Pod, &namespace, &name, DeleteHow::default()).map(drop)
-        }
+        Action::Scale {
+            namespace,
+            name,
+            replicas,
+        } => store
+            .modify(Kind::ReplicaSet, &namespace, &name, |o| {
+                o["spec"]["replicas"] = json!(replicas)
+            })
+            .map(drop),
+        Action::DeletePod { namespace, name } => store
+            .delete(Kind::Pod, &namespace, &name, DeleteHow::default())
+            .map(drop),
         Action::Status(status) => {
             let text = |k: &str| owner["metadata"][k].as_str().unwrap_or_default().to_owned();
-            store.modify(kind, &text("namespace"), &text("name"), |o| o["status"] = status).map(drop)
+            store
+                .modify(kind, &text("namespace"), &text("name"), |o| {
+                    o["status"] = status
+                })
+                .map(drop)
         }
     }
 }
@@ -81,7 +105,11 @@ pub fn inject(store: &Store, pod: &mut Value) {
     let namespace = pod["metadata"]["namespace"].as_str().unwrap_or("default");
     let labels = store
         .get(Kind::Namespace, "", namespace)
-        .and_then(|n| n.pointer("/metadata/labels").and_then(Value::as_object).cloned())
+        .and_then(|n| {
+            n.pointer("/metadata/labels")
+                .and_then(Value::as_object)
+                .cloned()
+        })
         .unwrap_or_default();
     if injection::required(pod, &labels) {
         injection::inject(pod);
@@ -90,15 +118,23 @@ pub fn inject(store: &Store, pod: &mut Value) {
 
 /// What every namespace has: a service account and the certificates to trust.
 fn furnish(store: &Store, namespace: &Value, root_certificate: &str) {
-    let Some(name) = namespace.pointer("/metadata/name").and_then(Value::as_str) else { return };
+    let Some(name) = namespace.pointer("/metadata/name").and_then(Value::as_str) else {
+        return;
+    };
     if namespace.pointer("/metadata/deletionTimestamp").is_some() {
         return;
     }
     if store.get(Kind::ServiceAccount, name, "default").is_none() {
         let account = json!({"metadata": {"name": "default", "namespace": name}});
-        settle(namespace, store.create(Kind::ServiceAccount, account).map(drop));
+        settle(
+            namespace,
+            store.create(Kind::ServiceAccount, account).map(drop),
+        );
     }
-    for (map, key) in [("istio-ca-root-cert", "root-cert.pem"), ("kube-root-ca.crt", "ca.crt")] {
+    for (map, key) in [
+        ("istio-ca-root-cert", "root-cert.pem"),
+        ("kube-root-ca.crt", "ca.crt"),
+    ] {
         if store.get(Kind::ConfigMap, name, map).is_none() {
             let object = json!({"metadata": {"name": map, "namespace": name}, "data": {key: root_certificate}});
             settle(namespace, store.create(Kind::ConfigMap, object).map(drop));

@@ -86,12 +86,18 @@ fn router_pod() -> Value {
 fn gateway(cluster: ClusterName) -> [Value; 3] {
     let (deployment, service) = match cluster {
         ClusterName::Client => (GATEWAY_DEPLOYMENT.to_owned(), EGRESS_SERVICE),
-        ClusterName::Server => {
-            (GATEWAY_DEPLOYMENT.replace("egress", "ingress").replace("Egress", "Ingress"), INGRESS_SERVICE)
-        }
+        ClusterName::Server => (
+            GATEWAY_DEPLOYMENT
+                .replace("egress", "ingress")
+                .replace("Egress", "Ingress"),
+            INGRESS_SERVICE,
+        ),
     };
     let deployment = recorded(&deployment);
-    let account = deployment.pointer("/spec/template/spec/serviceAccountName").cloned().unwrap_or_default();
+    let account = deployment
+        .pointer("/spec/template/spec/serviceAccountName")
+        .cloned()
+        .unwrap_or_default();
     let account = json!({"apiVersion": "v1", "kind": "ServiceAccount",
         "metadata": {"name": account, "namespace": ISTIO_SYSTEM}});
     [account, deployment, recorded(service)]
@@ -119,10 +125,23 @@ mod tests {
         let server = objects(ClusterName::Server, DEFAULT_MESH_CONFIG);
         let egress = find(&client, "Deployment", "istio-egressgateway");
         let ingress = find(&server, "Deployment", "istio-ingressgateway");
-        assert_eq!(egress["spec"]["template"]["metadata"]["labels"]["istio"], "egressgateway");
-        assert_eq!(ingress["spec"]["template"]["metadata"]["labels"]["istio"], "ingressgateway");
-        find(&server, "ServiceAccount", "istio-ingressgateway-service-account");
-        assert_eq!(find(&server, "Service", "istio-ingressgateway")["spec"]["type"], "LoadBalancer");
+        assert_eq!(
+            egress["spec"]["template"]["metadata"]["labels"]["istio"],
+            "egressgateway"
+        );
+        assert_eq!(
+            ingress["spec"]["template"]["metadata"]["labels"]["istio"],
+            "ingressgateway"
+        );
+        find(
+            &server,
+            "ServiceAccount",
+            "istio-ingressgateway-service-account",
+        );
+        assert_eq!(
+            find(&server, "Service", "istio-ingressgateway")["spec"]["type"],
+            "LoadBalancer"
+        );
     }
 
     #[test]

@@ -48,13 +48,19 @@ pub trait Lookup {
 }
 
 /// All variables of a container, in order; a later one of the same name wins.
-pub fn resolve(pod: &Value, container: &Value, lookup: &dyn Lookup) -> Result<Vec<(String, String)>, EnvError> {
+pub fn resolve(
+    pod: &Value,
+    container: &Value,
+    lookup: &dyn Lookup,
+) -> Result<Vec<(String, String)>, EnvError> {
     let mut all: Vec<(String, String)> = Vec::new();
     for source in list(container, "envFrom") {
         all.extend(env_from(pod, source, lookup)?);
     }
     for variable in list(container, "env") {
-        let Some(name) = variable["name"].as_str() else { continue };
+        let Some(name) = variable["name"].as_str() else {
+            continue;
+        };
         let value = match variable.get("valueFrom") {
             Some(from) => value_from(pod, container, name, from, lookup)?,
             None => Some(expand(variable["value"].as_str().unwrap_or_default(), &all)),
@@ -68,7 +74,11 @@ pub fn resolve(pod: &Value, container: &Value, lookup: &dyn Lookup) -> Result<Ve
 }
 
 fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
-    value.get(key).and_then(Value::as_array).into_iter().flatten()
+    value
+        .get(key)
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
 }
 
 /// Replaces `$(NAME)` by what is known, for values, commands and arguments.
@@ -84,7 +94,9 @@ pub fn expand(text: &str, known: &[(String, String)]) -> String {
             continue;
         }
         let name = rest.strip_prefix("$(").and_then(|r| r.split_once(')'));
-        match name.and_then(|(n, after)| known.iter().find(|(k, _)| k == n).map(|(_, v)| (v, after))) {
+        match name
+            .and_then(|(n, after)| known.iter().find(|(k, _)| k == n).map(|(_, v)| (v, after)))
+        {
             Some((value, after)) => {
                 out.push_str(value);
                 rest = after;
@@ -99,18 +111,30 @@ pub fn expand(text: &str, known: &[(String, String)]) -> String {
     out
 }
 
-fn env_from(pod: &Value, source: &Value, lookup: &dyn Lookup) -> Result<Vec<(String, String)>, EnvError> {
+fn env_from(
+    pod: &Value,
+    source: &Value,
+    lookup: &dyn Lookup,
+) -> Result<Vec<(String, String)>, EnvError> {
     let prefix = source["prefix"].as_str().unwrap_or_default();
     for (field, kind) in [("secretRef", "Secret"), ("configMapRef", "ConfigMap")] {
-        let Some(reference) = source.get(field) else { continue };
+        let Some(reference) = source.get(field) else {
+            continue;
+        };
         let name = reference["name"].as_str().unwrap_or_default();
         return match lookup.find(kind, name) {
-            Some(object) => Ok(data(kind, &object).into_iter().map(|(k, v)| (format!("{prefix}{k}"), text(v))).collect()),
+            Some(object) => Ok(data(kind, &object)
+                .into_iter()
+                .map(|(k, v)| (format!("{prefix}{k}"), text(v)))
+                .collect()),
             None if reference["optional"] == true => Ok(Vec::new()),
             None => Err(missing(kind, name)),
         };
     }
-    Err(EnvError::Unsupported { name: format!("envFrom of {}", pod["metadata"]["name"]), from: source.to_string() })
+    Err(EnvError::Unsupported {
+        name: format!("envFrom of {}", pod["metadata"]["name"]),
+        from: source.to_string(),
+    })
 }
 
 fn value_from(
@@ -129,26 +153,51 @@ fn value_from(
     if let Some(path) = from.pointer("/fieldRef/fieldPath").and_then(Value::as_str) {
         return Ok(Some(field(pod, path)));
     }
-    if let Some(resource) = from.pointer("/resourceFieldRef/resource").and_then(Value::as_str) {
+    if let Some(resource) = from
+        .pointer("/resourceFieldRef/resource")
+        .and_then(Value::as_str)
+    {
         let path = format!("/resources/{}", resource.replace('.', "/"));
-        return Ok(Some(container.pointer(&path).and_then(Value::as_str).unwrap_or("0").to_owned()));
+        return Ok(Some(
+            container
+                .pointer(&path)
+                .and_then(Value::as_str)
+                .unwrap_or("0")
+                .to_owned(),
+        ));
     }
-    Err(EnvError::Unsupported { name: name.to_owned(), from: from.to_string() })
+    Err(EnvError::Unsupported {
+        name: name.to_owned(),
+        from: from.to_string(),
+    })
 }
 
-fn key(pod: &Value, kind: &'static str, reference: &Value, lookup: &dyn Lookup) -> Result<Option<String>, EnvError> {
+fn key(
+    pod: &Value,
+    kind: &'static str,
+    reference: &Value,
+    lookup: &dyn Lookup,
+) -> Result<Option<String>, EnvError> {
     let name = reference["name"].as_str().unwrap_or_default();
     let key = reference["key"].as_str().unwrap_or_default();
     let optional = reference["optional"] == true;
     let Some(object) = lookup.find(kind, name) else {
-        return if optional { Ok(None) } else { Err(missing(kind, name)) };
+        return if optional {
+            Ok(None)
+        } else {
+            Err(missing(kind, name))
+        };
     };
     match data(kind, &object).remove(key) {
         Some(value) => Ok(Some(text(value))),
         None if optional => Ok(None),
         None => Err(EnvError::NoKey {
             kind,
-            namespace: pod.pointer("/metadata/namespace").and_then(Value::as_str).unwrap_or_default().to_owned(),
+            namespace: pod
+                .pointer("/metadata/namespace")
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned(),
             name: name.to_owned(),
             key: key.to_owned(),
         }),
@@ -156,8 +205,15 @@ fn key(pod: &Value, kind: &'static str, reference: &Value, lookup: &dyn Lookup) 
 }
 
 fn missing(kind: &'static str, name: &str) -> EnvError {
-    let kind = if kind == "Secret" { "secret" } else { "configmap" };
-    EnvError::NoObject { kind, name: name.to_owned() }
+    let kind = if kind == "Secret" {
+        "secret"
+    } else {
+        "configmap"
+    };
+    EnvError::NoObject {
+        kind,
+        name: name.to_owned(),
+    }
 }
 
 fn text(bytes: Vec<u8>) -> String {
@@ -166,12 +222,28 @@ fn text(bytes: Vec<u8>) -> String {
 
 /// The bytes behind every key of a Secret or ConfigMap.
 pub fn data(kind: &str, object: &Value) -> BTreeMap<String, Vec<u8>> {
-    let decode = |v: &str| base64::engine::general_purpose::STANDARD.decode(v).unwrap_or_default();
+    let decode = |v: &str| {
+        base64::engine::general_purpose::STANDARD
+            .decode(v)
+            .unwrap_or_default()
+    };
     let mut all = BTreeMap::new();
     for (field, encoded) in [("data", kind == "Secret"), ("binaryData", true)] {
-        for (k, v) in object.get(field).and_then(Value::as_object).into_iter().flatten() {
+        for (k, v) in object
+            .get(field)
+            .and_then(Value::as_object)
+            .into_iter()
+            .flatten()
+        {
             let v = v.as_str().unwrap_or_default();
-            all.insert(k.clone(), if encoded { decode(v) } else { v.as_bytes().to_vec() });
+            all.insert(
+                k.clone(),
+                if encoded {
+                    decode(v)
+                } else {
+                    v.as_bytes().to_vec()
+                },
+            );
         }
     }
     all
@@ -181,11 +253,20 @@ pub fn data(kind: &str, object: &Value) -> BTreeMap<String, Vec<u8>> {
 pub fn field(pod: &Value, path: &str) -> String {
     if let Some((map, key)) = path.strip_suffix("']").and_then(|p| p.split_once("['")) {
         let pointer = format!("/{}", map.replace('.', "/"));
-        return pod.pointer(&pointer).and_then(|m| m.get(key)).and_then(Value::as_str).unwrap_or_default().to_owned();
+        return pod
+            .pointer(&pointer)
+            .and_then(|m| m.get(key))
+            .and_then(Value::as_str)
+            .unwrap_or_default()
+            .to_owned();
     }
     match pod.pointer(&format!("/{}", path.replace('.', "/"))) {
         Some(Value::String(s)) => s.clone(),
-        Some(Value::Object(map)) => map.iter().map(|(k, v)| format!("{k}={v}")).collect::<Vec<_>>().join("\n"),
+        Some(Value::Object(map)) => map
+            .iter()
+            .map(|(k, v)| format!("{k}={v}"))
+            .collect::<Vec<_>>()
+            .join("\n"),
         Some(Value::Null) | None => String::new(),
         Some(other) => other.to_string(),
     }
@@ -222,16 +303,31 @@ mod tests {
         .expect("env");
         let get = |n: &str| env.iter().find(|(k, _)| k == n).expect("name").1.clone();
         assert_eq!(get("B"), "1-$(A)-$(C)");
-        assert_eq!((get("IP"), get("APP"), get("PW")), ("10.1.0.4".into(), "x".into(), "hush".into()));
+        assert_eq!(
+            (get("IP"), get("APP"), get("PW")),
+            ("10.1.0.4".into(), "x".into(), "hush".into())
+        );
     }
 
     #[test]
     fn what_is_missing_is_said() {
-        let no_secret = names(json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "other", "key": "x"}}}]));
-        assert_eq!(no_secret.expect_err("missing").to_string(), "secret \"other\" not found");
-        let no_key = names(json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "mysql-root", "key": "x"}}}]));
-        assert_eq!(no_key.expect_err("missing").to_string(), "couldn't find key x in Secret default/mysql-root");
-        let optional = names(json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "other", "key": "x", "optional": true}}}]));
+        let no_secret = names(
+            json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "other", "key": "x"}}}]),
+        );
+        assert_eq!(
+            no_secret.expect_err("missing").to_string(),
+            "secret \"other\" not found"
+        );
+        let no_key = names(
+            json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "mysql-root", "key": "x"}}}]),
+        );
+        assert_eq!(
+            no_key.expect_err("missing").to_string(),
+            "couldn't find key x in Secret default/mysql-root"
+        );
+        let optional = names(
+            json!([{"name": "A", "valueFrom": {"secretKeyRef": {"name": "other", "key": "x", "optional": true}}}]),
+        );
         assert_eq!(optional.expect("env"), []);
     }
 }

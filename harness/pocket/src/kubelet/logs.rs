@@ -42,7 +42,10 @@ pub enum Source {
 
 impl Default for LogBuffer {
     fn default() -> Self {
-        Self { lines: Mutex::default(), progress: watch::Sender::new((0, false)) }
+        Self {
+            lines: Mutex::default(),
+            progress: watch::Sender::new((0, false)),
+        }
     }
 }
 
@@ -53,7 +56,11 @@ impl LogBuffer {
     }
 
     /// Reads one of the container's pipes to its end.
-    pub async fn drain(&self, source: Source, mut pipe: impl AsyncRead + Unpin) -> std::io::Result<()> {
+    pub async fn drain(
+        &self,
+        source: Source,
+        mut pipe: impl AsyncRead + Unpin,
+    ) -> std::io::Result<()> {
         let mut chunk = vec![0; 8 << 10];
         loop {
             let n = pipe.read(&mut chunk).await?;
@@ -103,7 +110,11 @@ impl LogBuffer {
     pub fn tail(&self, lines: usize) -> String {
         let all = self.lock();
         let skip = all.kept.len().saturating_sub(lines);
-        all.kept.iter().skip(skip).map(|(_, l)| String::from_utf8_lossy(l)).collect()
+        all.kept
+            .iter()
+            .skip(skip)
+            .map(|(_, l)| String::from_utf8_lossy(l))
+            .collect()
     }
 
     /// The lines that the options ask for, then, when following, each new one until the end.
@@ -115,18 +126,21 @@ impl LogBuffer {
         let mut left = options.limit_bytes.unwrap_or(u64::MAX);
         let (follow, timestamps) = (options.follow, options.timestamps);
         let receiver = self.progress.subscribe();
-        stream::unfold((self, receiver, next), move |(log, mut receiver, next)| async move {
-            loop {
-                let (total, ended) = *receiver.borrow_and_update();
-                if next < total {
-                    let (chunk, next) = log.lock().chunk(next, timestamps);
-                    return Some((chunk, (log, receiver, next)));
+        stream::unfold(
+            (self, receiver, next),
+            move |(log, mut receiver, next)| async move {
+                loop {
+                    let (total, ended) = *receiver.borrow_and_update();
+                    if next < total {
+                        let (chunk, next) = log.lock().chunk(next, timestamps);
+                        return Some((chunk, (log, receiver, next)));
+                    }
+                    if ended || !follow || receiver.changed().await.is_err() {
+                        return None;
+                    }
                 }
-                if ended || !follow || receiver.changed().await.is_err() {
-                    return None;
-                }
-            }
-        })
+            },
+        )
         .map_while_limited(move |chunk: Bytes| {
             let take = usize::try_from(left).unwrap_or(usize::MAX).min(chunk.len());
             left -= take as u64;
@@ -137,11 +151,16 @@ impl LogBuffer {
     fn start(&self, options: &LogOptions) -> u64 {
         let lines = self.lock();
         let by_count = options.tail_lines.map_or(0, |n| {
-            lines.kept.len().saturating_sub(usize::try_from(n).unwrap_or(usize::MAX))
+            lines
+                .kept
+                .len()
+                .saturating_sub(usize::try_from(n).unwrap_or(usize::MAX))
         });
         let since = match (&options.since_time, options.since_seconds) {
             (Some(time), _) => time.parse::<Timestamp>().ok(),
-            (None, Some(seconds)) => Timestamp::now().checked_sub(jiff::SignedDuration::from_secs(seconds)).ok(),
+            (None, Some(seconds)) => Timestamp::now()
+                .checked_sub(jiff::SignedDuration::from_secs(seconds))
+                .ok(),
             _ => None,
         };
         let by_time = since.map_or(0, |since| lines.kept.partition_point(|(t, _)| *t < since));
@@ -154,7 +173,9 @@ impl Lines {
         self.bytes += line.len();
         self.kept.push_back((time, line.into()));
         while self.bytes > KEPT {
-            let Some((_, line)) = self.kept.pop_front() else { break };
+            let Some((_, line)) = self.kept.pop_front() else {
+                break;
+            };
             self.bytes -= line.len();
             self.first += 1;
         }
@@ -184,9 +205,15 @@ trait MapWhileLimited: Stream<Item = Bytes> + Sized {
         Self: Send,
     {
         use futures::StreamExt;
-        self.map(move |chunk| if chunk.is_empty() { Some(chunk) } else { cut(chunk) })
-            .take_while(|chunk| std::future::ready(chunk.is_some()))
-            .filter_map(|chunk| std::future::ready(chunk.map(Ok)))
+        self.map(move |chunk| {
+            if chunk.is_empty() {
+                Some(chunk)
+            } else {
+                cut(chunk)
+            }
+        })
+        .take_while(|chunk| std::future::ready(chunk.is_some()))
+        .filter_map(|chunk| std::future::ready(chunk.map(Ok)))
     }
 }
 
@@ -200,7 +227,10 @@ mod tests {
 
     async fn all(log: &Arc<LogBuffer>, options: LogOptions) -> String {
         let chunks: Vec<_> = log.clone().read(&options).collect().await;
-        chunks.into_iter().map(|c| String::from_utf8(c.expect("bytes").to_vec()).expect("text")).collect()
+        chunks
+            .into_iter()
+            .map(|c| String::from_utf8(c.expect("bytes").to_vec()).expect("text"))
+            .collect()
     }
 
     #[tokio::test]
@@ -216,8 +246,28 @@ mod tests {
     async fn tail_and_limit() {
         let log = Arc::new(LogBuffer::default());
         log.append(Source::Stdout, b"a\nb\nc\n");
-        assert_eq!(all(&log, LogOptions { tail_lines: Some(2), ..Default::default() }).await, "b\nc\n");
-        assert_eq!(all(&log, LogOptions { limit_bytes: Some(3), ..Default::default() }).await, "a\nb");
+        assert_eq!(
+            all(
+                &log,
+                LogOptions {
+                    tail_lines: Some(2),
+                    ..Default::default()
+                }
+            )
+            .await,
+            "b\nc\n"
+        );
+        assert_eq!(
+            all(
+                &log,
+                LogOptions {
+                    limit_bytes: Some(3),
+                    ..Default::default()
+                }
+            )
+            .await,
+            "a\nb"
+        );
         assert_eq!(log.tail(1), "c\n");
     }
 
@@ -226,7 +276,16 @@ mod tests {
         let log = Arc::new(LogBuffer::default());
         let reader = tokio::spawn({
             let log = log.clone();
-            async move { all(&log, LogOptions { follow: true, ..Default::default() }).await }
+            async move {
+                all(
+                    &log,
+                    LogOptions {
+                        follow: true,
+                        ..Default::default()
+                    },
+                )
+                .await
+            }
         });
         for i in 0..100 {
             log.append(Source::Stdout, format!("{i}\n").as_bytes());

@@ -43,7 +43,14 @@ pub struct Kubelet {
 
 impl Kubelet {
     /// The node of `cluster`. `router` is the name of its router at the node.
-    pub fn new(cluster: ClusterName, store: Arc<Store>, node: Node, ads: Ads, programs: Arc<Programs>, router: String) -> Arc<Self> {
+    pub fn new(
+        cluster: ClusterName,
+        store: Arc<Store>,
+        node: Node,
+        ads: Ads,
+        programs: Arc<Programs>,
+        router: String,
+    ) -> Arc<Self> {
         Arc::new(Self {
             cluster,
             store,
@@ -67,7 +74,11 @@ impl Kubelet {
     /// A pod that was taken by this node and is not gone.
     pub fn pod(&self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
         let key = (namespace.to_owned(), name.to_owned());
-        self.pods.lock().unwrap_or_else(PoisonError::into_inner).get(&key).cloned()
+        self.pods
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(&key)
+            .cloned()
     }
 
     /// How to run programs in this cluster.
@@ -91,32 +102,59 @@ impl Kubelet {
 
     /// Starts a new pod, or begins to end one that is marked for deletion.
     fn take(self: &Arc<Self>, object: &Value) {
-        let text = |p: &str| object.pointer(p).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |p: &str| {
+            object
+                .pointer(p)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let key = (text("/metadata/namespace"), text("/metadata/name"));
         let mut pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
-        let known = pods.get(&key).filter(|p| p.uid == object["metadata"]["uid"]).cloned();
+        let known = pods
+            .get(&key)
+            .filter(|p| p.uid == object["metadata"]["uid"])
+            .cloned();
         let pod = known.unwrap_or_else(|| {
             let pod = Pod::new(Arc::clone(self), object);
             pods.insert(key, Arc::clone(&pod));
-            self.tasks.lock().unwrap_or_else(PoisonError::into_inner).spawn(Arc::clone(&pod).live());
+            self.tasks
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .spawn(Arc::clone(&pod).live());
             pod
         });
         drop(pods);
         if object.pointer("/metadata/deletionTimestamp").is_some() {
-            let grace = object.pointer("/metadata/deletionGracePeriodSeconds").and_then(Value::as_u64);
-            pod.ending.send_if_modified(|e| e.is_none().then(|| *e = Some(grace.unwrap_or(30))).is_some());
+            let grace = object
+                .pointer("/metadata/deletionGracePeriodSeconds")
+                .and_then(Value::as_u64);
+            pod.ending.send_if_modified(|e| {
+                e.is_none()
+                    .then(|| *e = Some(grace.unwrap_or(30)))
+                    .is_some()
+            });
         }
     }
 
     /// A pod that left the store without the node's doing is ended at once.
     fn forget(&self, object: &Value) {
-        let text = |p: &str| object.pointer(p).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |p: &str| {
+            object
+                .pointer(p)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let key = (text("/metadata/namespace"), text("/metadata/name"));
         let mut pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
-        if pods.get(&key).is_some_and(|p| p.uid == object["metadata"]["uid"])
+        if pods
+            .get(&key)
+            .is_some_and(|p| p.uid == object["metadata"]["uid"])
             && let Some(pod) = pods.remove(&key)
         {
-            pod.ending.send_if_modified(|e| e.is_none().then(|| *e = Some(0)).is_some());
+            pod.ending
+                .send_if_modified(|e| e.is_none().then(|| *e = Some(0)).is_some());
         }
     }
 }

@@ -9,7 +9,9 @@ use std::time::Duration;
 use futures::FutureExt;
 use futures::future::join_all;
 use meshproof_pocket_api::{DeleteHow, Kind, StatusError, Store, now};
-use meshproof_pocket_node::{File, Mount, MountSource, NodeError, Process, SandboxSpec, Started, Stdio};
+use meshproof_pocket_node::{
+    File, Mount, MountSource, NodeError, Process, SandboxSpec, Started, Stdio,
+};
 use meshproof_pocket_xds::bootstrap::{AdminAddress, BootstrapOptions, bootstrap};
 use serde_json::{Value, json};
 use tokio::sync::watch;
@@ -61,7 +63,11 @@ struct InNamespace<'a>(&'a Store, &'a str);
 
 impl Lookup for InNamespace<'_> {
     fn find(&self, kind: &'static str, name: &str) -> Option<Arc<Value>> {
-        let kind = if kind == "Secret" { Kind::Secret } else { Kind::ConfigMap };
+        let kind = if kind == "Secret" {
+            Kind::Secret
+        } else {
+            Kind::ConfigMap
+        };
         self.0.get(kind, self.1, name)
     }
 }
@@ -98,7 +104,10 @@ fn fresh(container: &Value) -> Container {
     Container {
         name: container["name"].as_str().unwrap_or_default().to_owned(),
         image: container["image"].as_str().unwrap_or_default().to_owned(),
-        state: State::Waiting { reason: "ContainerCreating", message: None },
+        state: State::Waiting {
+            reason: "ContainerCreating",
+            message: None,
+        },
         last: None,
         ready: false,
         started: false,
@@ -111,13 +120,29 @@ fn fresh(container: &Value) -> Container {
 impl Pod {
     /// A pod that the node has just taken.
     pub fn new(kubelet: Arc<Kubelet>, pod: &Value) -> Arc<Self> {
-        let text = |p: &str| pod.pointer(p).and_then(Value::as_str).unwrap_or_default().to_owned();
+        let text = |p: &str| {
+            pod.pointer(p)
+                .and_then(Value::as_str)
+                .unwrap_or_default()
+                .to_owned()
+        };
         let (namespace, name) = (text("/metadata/namespace"), text("/metadata/name"));
         let policy = text("/spec/restartPolicy");
-        let init: Vec<Container> = containers(pod, "initContainers").into_iter().map(fresh).collect();
-        let mut main: Vec<Container> = containers(pod, "containers").into_iter().map(fresh).collect();
+        let init: Vec<Container> = containers(pod, "initContainers")
+            .into_iter()
+            .map(fresh)
+            .collect();
+        let mut main: Vec<Container> = containers(pod, "containers")
+            .into_iter()
+            .map(fresh)
+            .collect();
         if !init.is_empty() {
-            main.iter_mut().for_each(|c| c.state = State::Waiting { reason: "PodInitializing", message: None });
+            main.iter_mut().for_each(|c| {
+                c.state = State::Waiting {
+                    reason: "PodInitializing",
+                    message: None,
+                }
+            });
         }
         let state = PodState {
             init,
@@ -125,7 +150,11 @@ impl Pod {
             ip: None,
             host_ip: AddressPlan::router(kubelet.cluster),
             started: now(),
-            restart_policy: if policy.is_empty() { "Always".to_owned() } else { policy },
+            restart_policy: if policy.is_empty() {
+                "Always".to_owned()
+            } else {
+                policy
+            },
         };
         Arc::new(Self {
             sandbox: kubelet.sandbox(&namespace, &name),
@@ -149,7 +178,9 @@ impl Pod {
     }
 
     fn object(&self) -> Option<Arc<Value>> {
-        self.store().get(Kind::Pod, &self.namespace, &self.name).filter(|p| p["metadata"]["uid"] == self.uid)
+        self.store()
+            .get(Kind::Pod, &self.namespace, &self.name)
+            .filter(|p| p["metadata"]["uid"] == self.uid)
     }
 
     /// Changes the state and shows it in the store.
@@ -158,13 +189,18 @@ impl Pod {
         change(&mut state);
         let state = state.clone();
         let uid = &self.uid;
-        let written = self.store().modify(Kind::Pod, &self.namespace, &self.name, |object| {
-            if object["metadata"]["uid"] == *uid {
-                object["spec"]["nodeName"] = json!(crate::install::NODE_NAME);
-                object["status"] = state.render(&object["status"], &now());
-            }
-        });
-        debug_assert!(written.as_ref().err().is_none_or(|e| e.code == 404), "{written:?}");
+        let written = self
+            .store()
+            .modify(Kind::Pod, &self.namespace, &self.name, |object| {
+                if object["metadata"]["uid"] == *uid {
+                    object["spec"]["nodeName"] = json!(crate::install::NODE_NAME);
+                    object["status"] = state.render(&object["status"], &now());
+                }
+            });
+        debug_assert!(
+            written.as_ref().err().is_none_or(|e| e.code == 404),
+            "{written:?}"
+        );
     }
 
     fn set_container(&self, name: &str, change: impl FnOnce(&mut Container)) {
@@ -194,17 +230,24 @@ impl Pod {
     }
 
     async fn run(self: &Arc<Self>) -> Result<(), NotStarted> {
-        let Some(pod) = self.object() else { return Err(NotStarted::Gone) };
+        let Some(pod) = self.object() else {
+            return Err(NotStarted::Gone);
+        };
         self.make_sandbox(&pod).await?;
         // The object is read again: it has its address now, which programs ask for.
-        let Some(pod) = self.object() else { return Err(NotStarted::Gone) };
+        let Some(pod) = self.object() else {
+            return Err(NotStarted::Gone);
+        };
         for container in containers(&pod, "initContainers") {
             self.initialise(&pod, container).await?;
         }
         let main = containers(&pod, "containers");
         self.set(|state| {
             for c in &mut state.main {
-                c.state = State::Waiting { reason: "ContainerCreating", message: None };
+                c.state = State::Waiting {
+                    reason: "ContainerCreating",
+                    message: None,
+                };
             }
         });
         let results = join_all(main.iter().map(|c| self.keep_running(&pod, c, false))).await;
@@ -217,22 +260,38 @@ impl Pod {
             return Ok(());
         }
         let address = lock(&self.kubelet.plan).pod();
-        let address = address.ok_or_else(|| NotStarted::Failed("no pod address is left in this cluster".to_owned()))?;
+        let address = address.ok_or_else(|| {
+            NotStarted::Failed("no pod address is left in this cluster".to_owned())
+        })?;
         let hostname: String = self.name.chars().take(63).collect();
-        let spec = SandboxSpec { name: self.sandbox.clone(), router: self.kubelet.router.clone(), address, hostname };
+        let spec = SandboxSpec {
+            name: self.sandbox.clone(),
+            router: self.kubelet.router.clone(),
+            address,
+            hostname,
+        };
         self.kubelet.node.create_sandbox(spec).await?;
         self.set(|state| state.ip = Some(address));
         Ok(())
     }
 
     /// Runs one init container to its end, or a sidecar until it has started.
-    async fn initialise(self: &Arc<Self>, pod: &Arc<Value>, container: &Value) -> Result<(), NotStarted> {
+    async fn initialise(
+        self: &Arc<Self>,
+        pod: &Arc<Value>,
+        container: &Value,
+    ) -> Result<(), NotStarted> {
         let name = container["name"].as_str().unwrap_or_default();
         if container["restartPolicy"] == "Always" {
             self.keep_sidecar(Arc::clone(pod), container.clone());
             return self.started(name).await;
         }
-        let args: Vec<&str> = container["args"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
+        let args: Vec<&str> = container["args"]
+            .as_array()
+            .into_iter()
+            .flatten()
+            .filter_map(Value::as_str)
+            .collect();
         if images::resolve(container["image"].as_str().unwrap_or_default()) == Some(Image::Proxy)
             && args.first() == Some(&"istio-iptables")
         {
@@ -261,7 +320,12 @@ impl Pod {
         let started = now();
         self.kubelet.node.nft(&self.sandbox, &rules).await?;
         self.set_container(name, |c| {
-            c.state = State::Terminated(Ended { code: 0, started, finished: now(), message: None });
+            c.state = State::Terminated(Ended {
+                code: 0,
+                started,
+                finished: now(),
+                message: None,
+            });
             c.ready = true;
         });
         Ok(())
@@ -287,7 +351,10 @@ impl Pod {
     async fn started(&self, name: &str) -> Result<(), NotStarted> {
         let mut watch = self.store().watch(&[Kind::Pod], self.store().revision());
         loop {
-            let done = lock(&self.state).init.iter().any(|c| c.name == name && c.started);
+            let done = lock(&self.state)
+                .init
+                .iter()
+                .any(|c| c.name == name && c.started);
             if done {
                 return Ok(());
             }
@@ -299,7 +366,12 @@ impl Pod {
     }
 
     /// Runs a container again and again, as its restart policy says.
-    async fn keep_running(self: &Arc<Self>, pod: &Value, container: &Value, always: bool) -> Result<(), NotStarted> {
+    async fn keep_running(
+        self: &Arc<Self>,
+        pod: &Value,
+        container: &Value,
+        always: bool,
+    ) -> Result<(), NotStarted> {
         let name = container["name"].as_str().unwrap_or_default();
         loop {
             let code = self.run_instance(pod, container).await?;
@@ -315,16 +387,31 @@ impl Pod {
     async fn back_off(&self, name: &str) {
         let restarts = {
             let state = lock(&self.state);
-            state.init.iter().chain(&state.main).find(|c| c.name == name).map_or(0, |c| c.restarts)
+            state
+                .init
+                .iter()
+                .chain(&state.main)
+                .find(|c| c.name == name)
+                .map_or(0, |c| c.restarts)
         };
         if restarts > 0 {
-            let wait = BACKOFF.saturating_mul(1 << (restarts - 1).min(10)).min(BACKOFF_LIMIT);
-            let message = format!("back-off {} restarting failed container={name} pod={}_{}", seconds(wait), self.name, self.namespace);
+            let wait = BACKOFF
+                .saturating_mul(1 << (restarts - 1).min(10))
+                .min(BACKOFF_LIMIT);
+            let message = format!(
+                "back-off {} restarting failed container={name} pod={}_{}",
+                seconds(wait),
+                self.name,
+                self.namespace
+            );
             self.set_container(name, |c| {
                 if let State::Terminated(ended) = &c.state {
                     c.last = Some(ended.clone());
                 }
-                c.state = State::Waiting { reason: "CrashLoopBackOff", message: Some(message) };
+                c.state = State::Waiting {
+                    reason: "CrashLoopBackOff",
+                    message: Some(message),
+                };
             });
             tokio::time::sleep(wait).await;
         }
@@ -337,7 +424,11 @@ impl Pod {
     }
 
     /// Starts a container and waits for its end.
-    async fn run_instance(self: &Arc<Self>, pod: &Value, container: &Value) -> Result<i32, NotStarted> {
+    async fn run_instance(
+        self: &Arc<Self>,
+        pod: &Value,
+        container: &Value,
+    ) -> Result<i32, NotStarted> {
         let name = container["name"].as_str().unwrap_or_default();
         let started = now();
         let process = match self.start(pod, container).await {
@@ -345,14 +436,21 @@ impl Pod {
             Err(NotStarted::Failed(why)) => {
                 events::warning(self.store(), &self.object(), "Failed", &why);
                 self.set_container(name, |c| {
-                    c.state = State::Terminated(Ended { code: 128, started: started.clone(), finished: now(), message: Some(why) });
+                    c.state = State::Terminated(Ended {
+                        code: 128,
+                        started: started.clone(),
+                        finished: now(),
+                        message: Some(why),
+                    });
                 });
                 return Ok(128);
             }
             Err(other) => return Err(other),
         };
         self.set_container(name, |c| {
-            c.state = State::Running { started: started.clone() };
+            c.state = State::Running {
+                started: started.clone(),
+            };
             c.id = Some(process.id().to_string());
         });
         let readiness = probes::run(self, container, |ready| {
@@ -364,21 +462,37 @@ impl Pod {
         };
         let code = exit.shell_code();
         self.set_container(name, |c| {
-            c.state = State::Terminated(Ended { code, started, finished: now(), message: None });
+            c.state = State::Terminated(Ended {
+                code,
+                started,
+                finished: now(),
+                message: None,
+            });
             (c.ready, c.started) = (false, false);
         });
         Ok(code)
     }
 
     /// Starts a container, waiting for what it refers to.
-    async fn start(self: &Arc<Self>, pod: &Value, container: &Value) -> Result<Process, NotStarted> {
+    async fn start(
+        self: &Arc<Self>,
+        pod: &Value,
+        container: &Value,
+    ) -> Result<Process, NotStarted> {
         let name = container["name"].as_str().unwrap_or_default();
         loop {
-            let mut watch = self.store().watch(&[Kind::Secret, Kind::ConfigMap], self.store().revision());
+            let mut watch = self
+                .store()
+                .watch(&[Kind::Secret, Kind::ConfigMap], self.store().revision());
             match self.try_start(pod, container).await {
                 Err(NotStarted::Waiting(reason, message)) => {
                     events::warning(self.store(), &self.object(), "Failed", &message);
-                    self.set_container(name, |c| c.state = State::Waiting { reason, message: Some(message) });
+                    self.set_container(name, |c| {
+                        c.state = State::Waiting {
+                            reason,
+                            message: Some(message),
+                        }
+                    });
                     if reason == "ErrImagePull" {
                         return std::future::pending().await;
                     }
@@ -390,35 +504,62 @@ impl Pod {
         }
     }
 
-    async fn try_start(self: &Arc<Self>, pod: &Value, container: &Value) -> Result<Process, NotStarted> {
+    async fn try_start(
+        self: &Arc<Self>,
+        pod: &Value,
+        container: &Value,
+    ) -> Result<Process, NotStarted> {
         let reference = container["image"].as_str().unwrap_or_default();
         let Some(image) = images::resolve(reference) else {
-            let message = format!("failed to pull image \"{reference}\": not known on the embedded node, which has {}", images::known());
+            let message = format!(
+                "failed to pull image \"{reference}\": not known on the embedded node, which has {}",
+                images::known()
+            );
             return Err(NotStarted::Waiting("ErrImagePull", message));
         };
         let lookup = InNamespace(self.store(), &self.namespace);
         let config = |e: EnvError| NotStarted::Waiting("CreateContainerConfigError", e.to_string());
         let env = env::resolve(pod, container, &lookup).map_err(config)?;
-        let mounts = volumes::resolve(pod, container, &lookup, &self.kubelet.token).map_err(config)?;
+        let mounts =
+            volumes::resolve(pod, container, &lookup, &self.kubelet.token).map_err(config)?;
         let mut spec = programs::container(image, container, &env, &self.kubelet.programs)
             .map_err(|e| NotStarted::Failed(e.to_string()))?;
-        spec.mounts.extend(mounts.directories.into_iter().map(|(path, volume)| Mount {
-            source: MountSource::Shared(volume),
-            path: path.into(),
-            read_only: false,
+        spec.mounts
+            .extend(mounts.directories.into_iter().map(|(path, volume)| Mount {
+                source: MountSource::Shared(volume),
+                path: path.into(),
+                read_only: false,
+            }));
+        spec.files.extend(mounts.files.into_iter().map(|f| File {
+            path: f.path.into(),
+            mode: f.mode,
+            bytes: f.bytes,
         }));
-        spec.files.extend(mounts.files.into_iter().map(|f| File { path: f.path.into(), mode: f.mode, bytes: f.bytes }));
         spec.files.extend(self.network_files(pod));
         if image == Image::Proxy {
             spec.files.push(self.bootstrap());
         }
-        let (stdio, pipes) = Stdio::pipes().map_err(|e| NotStarted::Failed(format!("making pipes: {e}")))?;
-        let sandbox = if self.on_router(pod) { &self.kubelet.router } else { &self.sandbox };
-        let Started { process, listeners } = self.kubelet.node.start_container(sandbox, spec, stdio).await?;
+        let (stdio, pipes) =
+            Stdio::pipes().map_err(|e| NotStarted::Failed(format!("making pipes: {e}")))?;
+        let sandbox = if self.on_router(pod) {
+            &self.kubelet.router
+        } else {
+            &self.sandbox
+        };
+        let Started { process, listeners } = self
+            .kubelet
+            .node
+            .start_container(sandbox, spec, stdio)
+            .await?;
         if image == Image::Proxy {
             self.serve(listeners);
         }
-        self.attach(container["name"].as_str().unwrap_or_default(), &process, pipes.stdout, pipes.stderr);
+        self.attach(
+            container["name"].as_str().unwrap_or_default(),
+            &process,
+            pipes.stdout,
+            pipes.stderr,
+        );
         Ok(process)
     }
 
@@ -430,7 +571,10 @@ impl Pod {
     fn serve(&self, listeners: Vec<tokio::net::UnixListener>) {
         let mut served = lock(&self.kubelet.served);
         for listener in listeners {
-            served.insert(self.sandbox.clone(), self.kubelet.ads.serve(self.sandbox.clone(), listener));
+            served.insert(
+                self.sandbox.clone(),
+                self.kubelet.ads.serve(self.sandbox.clone(), listener),
+            );
         }
     }
 
@@ -441,7 +585,11 @@ impl Pod {
             admin: AdminAddress::Tcp(ADMIN.into()),
             mark: Some(PROXY_MARK),
         };
-        File { path: BOOTSTRAP.into(), mode: 0o644, bytes: bootstrap(&options).to_string().into_bytes() }
+        File {
+            path: BOOTSTRAP.into(),
+            mode: 0o644,
+            bytes: bootstrap(&options).to_string().into_bytes(),
+        }
     }
 
     /// `/etc/resolv.conf` and `/etc/hosts`, as a kubelet writes them.
@@ -456,10 +604,23 @@ impl Pod {
             hosts += &format!("{ip}\t{}\n", self.name);
         }
         for alias in pod["spec"]["hostAliases"].as_array().into_iter().flatten() {
-            let names: Vec<&str> = alias["hostnames"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
-            hosts += &format!("{}\t{}\n", alias["ip"].as_str().unwrap_or_default(), names.join("\t"));
+            let names: Vec<&str> = alias["hostnames"]
+                .as_array()
+                .into_iter()
+                .flatten()
+                .filter_map(Value::as_str)
+                .collect();
+            hosts += &format!(
+                "{}\t{}\n",
+                alias["ip"].as_str().unwrap_or_default(),
+                names.join("\t")
+            );
         }
-        let file = |path: &str, text: String| File { path: PathBuf::from(path), mode: 0o644, bytes: text.into_bytes() };
+        let file = |path: &str, text: String| File {
+            path: PathBuf::from(path),
+            mode: 0o644,
+            bytes: text.into_bytes(),
+        };
         [file("/etc/resolv.conf", resolv), file("/etc/hosts", hosts)]
     }
 
@@ -474,23 +635,45 @@ impl Pod {
         let log = Arc::new(LogBuffer::default());
         let mut instances = lock(&self.instances);
         let previous = instances.get(name).map(|i| Arc::clone(&i.log));
-        instances.insert(name.to_owned(), Instance { log: Arc::clone(&log), previous, process: Some(process.clone()) });
+        instances.insert(
+            name.to_owned(),
+            Instance {
+                log: Arc::clone(&log),
+                previous,
+                process: Some(process.clone()),
+            },
+        );
         drop(instances);
         lock(&self.kubelet.tasks).spawn(async move {
             // A pipe that breaks has the same meaning as one that ends.
-            drop(tokio::join!(log.drain(Source::Stdout, stdout), log.drain(Source::Stderr, stderr)));
+            drop(tokio::join!(
+                log.drain(Source::Stdout, stdout),
+                log.drain(Source::Stderr, stderr)
+            ));
             log.close();
         });
     }
 
     /// Ends what runs, programs before sidecars, and removes the pod.
     async fn end(&self, grace: Duration) {
-        let sidecars: Vec<String> = lock(&self.state).init.iter().filter(|c| c.sidecar).map(|c| c.name.clone()).collect();
+        let sidecars: Vec<String> = lock(&self.state)
+            .init
+            .iter()
+            .filter(|c| c.sidecar)
+            .map(|c| c.name.clone())
+            .collect();
         let running: Vec<(String, Process)> = lock(&self.instances)
             .iter()
-            .filter_map(|(name, i)| Some((name.clone(), i.process.clone().filter(|p| p.exit().is_none())?)))
+            .filter_map(|(name, i)| {
+                Some((
+                    name.clone(),
+                    i.process.clone().filter(|p| p.exit().is_none())?,
+                ))
+            })
             .collect();
-        let (last, first): (Vec<_>, Vec<_>) = running.into_iter().partition(|(name, _)| sidecars.contains(name));
+        let (last, first): (Vec<_>, Vec<_>) = running
+            .into_iter()
+            .partition(|(name, _)| sidecars.contains(name));
         let gently = async {
             for group in [first, last] {
                 for (_, process) in &group {
@@ -505,13 +688,26 @@ impl Pod {
         if let Err(error) = self.kubelet.node.remove_sandbox(&self.sandbox).await
             && !matches!(error, NodeError::Gone | NodeError::Refused(_))
         {
-            events::warning(self.store(), &self.object(), "FailedKillPod", &error.to_string());
+            events::warning(
+                self.store(),
+                &self.object(),
+                "FailedKillPod",
+                &error.to_string(),
+            );
         }
         self.kubelet.ads.remove(self.sandbox.clone());
         if self.object().is_some() {
-            let how = DeleteHow { grace_seconds: Some(0), ..DeleteHow::default() };
-            let deleted: Result<_, StatusError> = self.store().delete(Kind::Pod, &self.namespace, &self.name, how);
-            debug_assert!(deleted.as_ref().err().is_none_or(|e| e.code == 404), "{deleted:?}");
+            let how = DeleteHow {
+                grace_seconds: Some(0),
+                ..DeleteHow::default()
+            };
+            let deleted: Result<_, StatusError> =
+                self.store()
+                    .delete(Kind::Pod, &self.namespace, &self.name, how);
+            debug_assert!(
+                deleted.as_ref().err().is_none_or(|e| e.code == 404),
+                "{deleted:?}"
+            );
         }
     }
 
@@ -522,7 +718,10 @@ impl Pod {
 
     /// Connects to a port on the pod's loopback address.
     pub async fn connect(&self, port: u16) -> Result<tokio::net::TcpStream, NodeError> {
-        self.kubelet.node.connect_tcp(&self.sandbox, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port)).await
+        self.kubelet
+            .node
+            .connect_tcp(&self.sandbox, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
+            .await
     }
 }
 
@@ -530,6 +729,9 @@ const SIGTERM: i32 = 15;
 
 fn seconds(wait: Duration) -> String {
     let s = wait.as_secs();
-    if s < 60 { format!("{s}s") } else { format!("{}m{}s", s / 60, s % 60) }
+    if s < 60 {
+        format!("{s}s")
+    } else {
+        format!("{}m{}s", s / 60, s % 60)
+    }
 }
-

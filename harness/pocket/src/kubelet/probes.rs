@@ -65,7 +65,8 @@ async fn until(pod: &Arc<Pod>, container: &str, probe: &Value) {
 
 /// Probes once a period and tells when the answer has changed often enough.
 async fn watch(pod: &Arc<Pod>, container: &str, probe: &Value, tell: impl Fn(bool)) -> Infallible {
-    let number = |key: &str, default: u64| probe[key].as_u64().filter(|n| *n > 0).unwrap_or(default);
+    let number =
+        |key: &str, default: u64| probe[key].as_u64().filter(|n| *n > 0).unwrap_or(default);
     let period = Duration::from_secs(number("periodSeconds", 10));
     let limits = (number("successThreshold", 1), number("failureThreshold", 3));
     let (mut ready, mut against) = (true, 0);
@@ -81,8 +82,15 @@ async fn watch(pod: &Arc<Pod>, container: &str, probe: &Value, tell: impl Fn(boo
 }
 
 async fn attempt(pod: &Arc<Pod>, container: &str, probe: &Value) -> bool {
-    let limit = Duration::from_secs(probe["timeoutSeconds"].as_u64().filter(|n| *n > 0).unwrap_or(1));
-    tokio::time::timeout(limit, once(pod, container, probe)).await.unwrap_or(false)
+    let limit = Duration::from_secs(
+        probe["timeoutSeconds"]
+            .as_u64()
+            .filter(|n| *n > 0)
+            .unwrap_or(1),
+    );
+    tokio::time::timeout(limit, once(pod, container, probe))
+        .await
+        .unwrap_or(false)
 }
 
 async fn once(pod: &Arc<Pod>, container: &str, probe: &Value) -> bool {
@@ -92,11 +100,19 @@ async fn once(pod: &Arc<Pod>, container: &str, probe: &Value) -> bool {
     }
     if let Some(get) = probe.get("httpGet") {
         let Some(port) = port(get) else { return false };
-        let Ok(stream) = pod.connect(port).await else { return false };
-        return admin::get(stream, get["path"].as_str().unwrap_or("/")).await.is_ok();
+        let Ok(stream) = pod.connect(port).await else {
+            return false;
+        };
+        return admin::get(stream, get["path"].as_str().unwrap_or("/"))
+            .await
+            .is_ok();
     }
     if let Some(command) = probe.pointer("/exec/command").and_then(Value::as_array) {
-        let argv = command.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+        let argv = command
+            .iter()
+            .filter_map(Value::as_str)
+            .map(str::to_owned)
+            .collect();
         return succeeds(pod, container, argv).await;
     }
     // A probe of a kind that is not known here never succeeds: the pod shows as not ready.
@@ -104,9 +120,19 @@ async fn once(pod: &Arc<Pod>, container: &str, probe: &Value) -> bool {
 }
 
 async fn succeeds(pod: &Arc<Pod>, container: &str, argv: Vec<String>) -> bool {
-    let Some(process) = pod.instance(container).and_then(|i| i.process) else { return false };
-    let spec = ExecSpec { argv, ..ExecSpec::default() };
-    match pod.kubelet.node.exec(process.id(), spec, Stdio::default()).await {
+    let Some(process) = pod.instance(container).and_then(|i| i.process) else {
+        return false;
+    };
+    let spec = ExecSpec {
+        argv,
+        ..ExecSpec::default()
+    };
+    match pod
+        .kubelet
+        .node
+        .exec(process.id(), spec, Stdio::default())
+        .await
+    {
         Ok(probe) => matches!(probe.wait().await, Ok(exit) if exit.shell_code() == 0),
         Err(_) => false,
     }

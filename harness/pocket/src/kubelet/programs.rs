@@ -81,8 +81,16 @@ pub fn container(
         Image::Mysql if is_server(&command, &args) => server(&command, &args, env, programs)?,
         Image::Mysql | Image::System => {
             let argv: Vec<String> = command.into_iter().chain(args).collect();
-            let argv = if argv.is_empty() && image == Image::System { vec!["sh".to_owned()] } else { argv };
-            ContainerSpec { argv, mounts: mysql_mounts(programs), ..ContainerSpec::default() }
+            let argv = if argv.is_empty() && image == Image::System {
+                vec!["sh".to_owned()]
+            } else {
+                argv
+            };
+            ContainerSpec {
+                argv,
+                mounts: mysql_mounts(programs),
+                ..ContainerSpec::default()
+            }
         }
         Image::Proxy => envoy(programs),
         Image::Router => router(command, args, programs),
@@ -97,7 +105,10 @@ pub fn container(
 
 /// The container's environment over the defaults of its image.
 fn environment(env: &[(String, String)], programs: &Programs) -> Vec<(String, String)> {
-    let mut all = vec![("PATH".to_owned(), PATH.to_owned()), ("HOME".to_owned(), "/root".to_owned())];
+    let mut all = vec![
+        ("PATH".to_owned(), PATH.to_owned()),
+        ("HOME".to_owned(), "/root".to_owned()),
+    ];
     if !programs.libraries.is_empty() {
         all.push(("LD_LIBRARY_PATH".to_owned(), library_path(programs)));
     }
@@ -109,15 +120,26 @@ fn environment(env: &[(String, String)], programs: &Programs) -> Vec<(String, St
 }
 
 fn library_path(programs: &Programs) -> String {
-    (0..programs.libraries.len()).map(|i| format!("{LIB}/{i}")).collect::<Vec<_>>().join(":")
+    (0..programs.libraries.len())
+        .map(|i| format!("{LIB}/{i}"))
+        .collect::<Vec<_>>()
+        .join(":")
 }
 
 fn show(path: &Path, at: String) -> Mount {
-    Mount { source: MountSource::Host(path.to_path_buf()), path: at.into(), read_only: true }
+    Mount {
+        source: MountSource::Host(path.to_path_buf()),
+        path: at.into(),
+        read_only: true,
+    }
 }
 
 fn library_mounts(programs: &Programs) -> impl Iterator<Item = Mount> {
-    programs.libraries.iter().enumerate().map(|(i, path)| show(path, format!("{LIB}/{i}")))
+    programs
+        .libraries
+        .iter()
+        .enumerate()
+        .map(|(i, path)| show(path, format!("{LIB}/{i}")))
 }
 
 fn mysql_mounts(programs: &Programs) -> Vec<Mount> {
@@ -174,10 +196,26 @@ fn server(
         path: "/var/lib/mysql".into(),
         read_only: false,
     });
-    argv.extend(command.iter().chain(args).filter(|a| a.starts_with('-')).cloned());
-    let init = File { path: "/run/meshproof/init.sql".into(), mode: 0o600, bytes: init_sql(env)?.into_bytes() };
+    argv.extend(
+        command
+            .iter()
+            .chain(args)
+            .filter(|a| a.starts_with('-'))
+            .cloned(),
+    );
+    let init = File {
+        path: "/run/meshproof/init.sql".into(),
+        mode: 0o600,
+        bytes: init_sql(env)?.into_bytes(),
+    };
     let tmpfs = vec!["/run/mysqld".into()];
-    Ok(ContainerSpec { argv, mounts, files: vec![init], tmpfs, ..ContainerSpec::default() })
+    Ok(ContainerSpec {
+        argv,
+        mounts,
+        files: vec![init],
+        tmpfs,
+        ..ContainerSpec::default()
+    })
 }
 
 /// What the official images do on the first start, as statements of one line each: the server reads
@@ -185,7 +223,10 @@ fn server(
 fn init_sql(env: &[(String, String)]) -> Result<String, ProgramError> {
     let get = |name: &str| {
         let maria = name.replace("MYSQL_", "MARIADB_");
-        env.iter().rev().find(|(n, v)| (n == name || *n == maria) && !v.is_empty()).map(|(_, v)| v.as_str())
+        env.iter()
+            .rev()
+            .find(|(n, v)| (n == name || *n == maria) && !v.is_empty())
+            .map(|(_, v)| v.as_str())
     };
     let empty = get("MYSQL_ALLOW_EMPTY_PASSWORD").is_some();
     let password = match (get("MYSQL_ROOT_PASSWORD"), empty) {
@@ -196,17 +237,30 @@ fn init_sql(env: &[(String, String)]) -> Result<String, ProgramError> {
     let password = quote(password);
     let mut lines = vec![
         format!("ALTER USER 'root'@'localhost' IDENTIFIED BY {password};"),
+        // A fresh data directory has more of them, without a password, and the nearest host wins.
+        "DROP USER IF EXISTS 'root'@'127.0.0.1', 'root'@'::1';".to_owned(),
         format!("CREATE USER IF NOT EXISTS 'root'@'%' IDENTIFIED BY {password};"),
         "GRANT ALL ON *.* TO 'root'@'%' WITH GRANT OPTION;".to_owned(),
     ];
     let database = get("MYSQL_DATABASE");
     if let Some(database) = database {
-        lines.push(format!("CREATE DATABASE IF NOT EXISTS {};", identifier(database)));
+        lines.push(format!(
+            "CREATE DATABASE IF NOT EXISTS {};",
+            identifier(database)
+        ));
     }
     if let (Some(user), Some(password)) = (get("MYSQL_USER"), get("MYSQL_PASSWORD")) {
-        lines.push(format!("CREATE USER IF NOT EXISTS {}@'%' IDENTIFIED BY {};", quote(user), quote(password)));
+        lines.push(format!(
+            "CREATE USER IF NOT EXISTS {}@'%' IDENTIFIED BY {};",
+            quote(user),
+            quote(password)
+        ));
         if let Some(database) = database {
-            lines.push(format!("GRANT ALL ON {}.* TO {}@'%';", identifier(database), quote(user)));
+            lines.push(format!(
+                "GRANT ALL ON {}.* TO {}@'%';",
+                identifier(database),
+                quote(user)
+            ));
         }
     }
     Ok(lines.join("\n") + "\n")
@@ -230,17 +284,30 @@ fn quote(text: &str) -> String {
 }
 
 fn identifier(name: &str) -> String {
-    format!("`{}`", name.replace('`', "``").replace(['\n', '\r', '\0'], "_"))
+    format!(
+        "`{}`",
+        name.replace('`', "``").replace(['\n', '\r', '\0'], "_")
+    )
 }
 
 /// Envoy on its bootstrap file; the file and the socket are the caller's to add.
 fn envoy(programs: &Programs) -> ContainerSpec {
-    let arguments = meshproof_pocket_xds::bootstrap::arguments(Path::new(BOOTSTRAP), programs.envoy_version);
+    let arguments =
+        meshproof_pocket_xds::bootstrap::arguments(Path::new(BOOTSTRAP), programs.envoy_version);
     let mut argv = vec![format!("{BIN}/envoy")];
-    argv.extend(arguments.into_iter().map(|a| a.to_string_lossy().into_owned()));
+    argv.extend(
+        arguments
+            .into_iter()
+            .map(|a| a.to_string_lossy().into_owned()),
+    );
     let mut mounts: Vec<Mount> = library_mounts(programs).collect();
     mounts.push(show(&programs.envoy, format!("{BIN}/envoy")));
-    ContainerSpec { argv, mounts, unix_listeners: vec![XDS_SOCKET.into()], ..ContainerSpec::default() }
+    ContainerSpec {
+        argv,
+        mounts,
+        unix_listeners: vec![XDS_SOCKET.into()],
+        ..ContainerSpec::default()
+    }
 }
 
 /// The router runs nothing by itself; it is there to be looked into.
@@ -250,9 +317,16 @@ fn router(command: Vec<String>, args: Vec<String>, programs: &Programs) -> Conta
         argv = ["sleep", "infinity"].map(str::to_owned).to_vec();
     }
     let mut mounts: Vec<Mount> = library_mounts(programs).collect();
-    mounts.push(show(&programs.own, format!("{BIN}/{}", crate::router::COMMAND)));
+    mounts.push(show(
+        &programs.own,
+        format!("{BIN}/{}", crate::router::COMMAND),
+    ));
     mounts.push(show(&programs.nft.path, format!("{BIN}/nft")));
-    ContainerSpec { argv, mounts, ..ContainerSpec::default() }
+    ContainerSpec {
+        argv,
+        mounts,
+        ..ContainerSpec::default()
+    }
 }
 
 #[cfg(test)]
@@ -269,44 +343,87 @@ mod tests {
             libraries: vec!["/cache/lib".into()],
             share: Some("/cache/share".into()),
             data_directory: "/cache/data".into(),
-            nft: Program { path: "/usr/sbin/nft".into(), env: vec![] },
+            nft: Program {
+                path: "/usr/sbin/nft".into(),
+                env: vec![],
+            },
             own: "/usr/bin/meshproof".into(),
         }
     }
 
     fn env(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
-        pairs.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect()
+        pairs
+            .iter()
+            .map(|(k, v)| ((*k).to_owned(), (*v).to_owned()))
+            .collect()
     }
 
     #[test]
     fn a_mysql_image_without_a_command_is_the_server() {
-        let spec = container(Image::Mysql, &json!({}), &env(&[("MYSQL_ROOT_PASSWORD", "it's")]), &programs()).expect("spec");
+        let spec = container(
+            Image::Mysql,
+            &json!({}),
+            &env(&[("MYSQL_ROOT_PASSWORD", "it's")]),
+            &programs(),
+        )
+        .expect("spec");
         assert_eq!(spec.argv[0], "/meshproof/bin/mysqld");
         let init = String::from_utf8(spec.files[0].bytes.clone()).expect("text");
-        assert!(init.starts_with("ALTER USER 'root'@'localhost' IDENTIFIED BY 'it''s';\n"), "{init}");
+        assert!(
+            init.starts_with("ALTER USER 'root'@'localhost' IDENTIFIED BY 'it''s';\n"),
+            "{init}"
+        );
         assert_eq!(spec.files[0].mode, 0o600);
         assert!(!spec.argv.iter().any(|a| a.contains("it's")));
-        let with_option = container(Image::Mysql, &json!({"args": ["--max-connections=5"]}), &env(&[("MYSQL_ROOT_PASSWORD", "x")]), &programs());
-        assert_eq!(with_option.expect("spec").argv.last().map(String::as_str), Some("--max-connections=5"));
+        let with_option = container(
+            Image::Mysql,
+            &json!({"args": ["--max-connections=5"]}),
+            &env(&[("MYSQL_ROOT_PASSWORD", "x")]),
+            &programs(),
+        );
+        assert_eq!(
+            with_option.expect("spec").argv.last().map(String::as_str),
+            Some("--max-connections=5")
+        );
     }
 
     #[test]
     fn a_server_without_a_password_says_so() {
-        assert_eq!(container(Image::Mysql, &json!({}), &[], &programs()), Err(ProgramError::NoRootPassword));
+        assert_eq!(
+            container(Image::Mysql, &json!({}), &[], &programs()),
+            Err(ProgramError::NoRootPassword)
+        );
     }
 
     #[test]
     fn a_mysql_image_with_a_command_runs_it() {
-        let spec = container(Image::Mysql, &json!({"command": ["sleep"], "args": ["$(T)"]}), &env(&[("T", "60")]), &programs()).expect("spec");
+        let spec = container(
+            Image::Mysql,
+            &json!({"command": ["sleep"], "args": ["$(T)"]}),
+            &env(&[("T", "60")]),
+            &programs(),
+        )
+        .expect("spec");
         assert_eq!(spec.argv, ["sleep", "60"]);
-        assert!(spec.env.contains(&("LD_LIBRARY_PATH".into(), "/meshproof/lib/0".into())));
-        assert!(spec.mounts.iter().any(|m| m.path == Path::new("/meshproof/bin/mysql")));
+        assert!(
+            spec.env
+                .contains(&("LD_LIBRARY_PATH".into(), "/meshproof/lib/0".into()))
+        );
+        assert!(
+            spec.mounts
+                .iter()
+                .any(|m| m.path == Path::new("/meshproof/bin/mysql"))
+        );
     }
 
     #[test]
     fn values_cannot_break_out_of_the_init_file() {
-        let sql = init_sql(&env(&[("MYSQL_ROOT_PASSWORD", "a\n'; DROP USER root; --\\"), ("MYSQL_DATABASE", "a`b\nc")])).expect("sql");
-        assert_eq!(sql.lines().count(), 4, "{sql}");
+        let sql = init_sql(&env(&[
+            ("MYSQL_ROOT_PASSWORD", "a\n'; DROP USER root; --\\"),
+            ("MYSQL_DATABASE", "a`b\nc"),
+        ]))
+        .expect("sql");
+        assert_eq!(sql.lines().count(), 5, "{sql}");
         assert!(sql.contains("`a``b_c`"));
     }
 }

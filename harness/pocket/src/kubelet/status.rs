@@ -85,8 +85,11 @@ impl PodState {
             State::Terminated(e) => Some(e.code),
             _ => None,
         };
-        let init_failed =
-            self.init.iter().filter(|c| !c.sidecar).any(|c| ended(c).is_some_and(|code| code != 0));
+        let init_failed = self
+            .init
+            .iter()
+            .filter(|c| !c.sidecar)
+            .any(|c| ended(c).is_some_and(|code| code != 0));
         if init_failed && self.restart_policy == "Never" {
             return "Failed";
         }
@@ -98,9 +101,16 @@ impl PodState {
             _ => true,
         };
         if all_ended && !comes_back {
-            return if codes.iter().all(|c| *c == Some(0)) { "Succeeded" } else { "Failed" };
+            return if codes.iter().all(|c| *c == Some(0)) {
+                "Succeeded"
+            } else {
+                "Failed"
+            };
         }
-        let any_started = self.main.iter().any(|c| !matches!(c.state, State::Waiting { .. }) || c.last.is_some());
+        let any_started = self
+            .main
+            .iter()
+            .any(|c| !matches!(c.state, State::Waiting { .. }) || c.last.is_some());
         if any_started { "Running" } else { "Pending" }
     }
 
@@ -145,7 +155,12 @@ impl PodState {
         let phase = self.phase();
         let done = phase == "Succeeded";
         let over = done || phase == "Failed";
-        let unready = names(self.main.iter().chain(self.init.iter().filter(|c| c.sidecar)), |c| !c.ready);
+        let unready = names(
+            self.main
+                .iter()
+                .chain(self.init.iter().filter(|c| c.sidecar)),
+            |c| !c.ready,
+        );
         let uninitialized = names(self.init.iter(), |c| match &c.state {
             State::Terminated(e) => e.code != 0,
             State::Running { .. } => !(c.sidecar && c.started),
@@ -156,13 +171,22 @@ impl PodState {
         } else if over {
             ("PodFailed", String::new())
         } else {
-            ("ContainersNotReady", format!("containers with unready status: [{unready}]"))
+            (
+                "ContainersNotReady",
+                format!("containers with unready status: [{unready}]"),
+            )
         };
-        let not_initialized =
-            ("ContainersNotInitialized", format!("containers with incomplete status: [{uninitialized}]"));
+        let not_initialized = (
+            "ContainersNotInitialized",
+            format!("containers with incomplete status: [{uninitialized}]"),
+        );
         let ready = self.ready() && !over;
         [
-            ("PodReadyToStartContainers", self.ip.is_some() && !over, ("", String::new())),
+            (
+                "PodReadyToStartContainers",
+                self.ip.is_some() && !over,
+                ("", String::new()),
+            ),
             ("Initialized", self.initialized() || done, not_initialized),
             ("Ready", ready, not_ready.clone()),
             ("ContainersReady", ready, not_ready),
@@ -174,15 +198,29 @@ impl PodState {
     }
 }
 
-fn names<'a>(all: impl Iterator<Item = &'a Container>, which: impl Fn(&Container) -> bool) -> String {
-    all.filter(|c| which(c)).map(|c| c.name.as_str()).collect::<Vec<_>>().join(" ")
+fn names<'a>(
+    all: impl Iterator<Item = &'a Container>,
+    which: impl Fn(&Container) -> bool,
+) -> String {
+    all.filter(|c| which(c))
+        .map(|c| c.name.as_str())
+        .collect::<Vec<_>>()
+        .join(" ")
 }
 
 fn condition(previous: &Value, now: &str, kind: &str, holds: bool, why: &(&str, String)) -> Value {
     let status = if holds { "True" } else { "False" };
-    let before = previous["conditions"].as_array().into_iter().flatten().find(|c| c["type"] == kind);
-    let since = before.filter(|c| c["status"] == status).and_then(|c| c["lastTransitionTime"].as_str()).unwrap_or(now);
-    let mut condition = json!({"type": kind, "status": status, "lastProbeTime": null, "lastTransitionTime": since});
+    let before = previous["conditions"]
+        .as_array()
+        .into_iter()
+        .flatten()
+        .find(|c| c["type"] == kind);
+    let since = before
+        .filter(|c| c["status"] == status)
+        .and_then(|c| c["lastTransitionTime"].as_str())
+        .unwrap_or(now);
+    let mut condition =
+        json!({"type": kind, "status": status, "lastProbeTime": null, "lastTransitionTime": since});
     if !holds && !why.0.is_empty() {
         condition["reason"] = json!(why.0);
         if !why.1.is_empty() {
@@ -243,7 +281,9 @@ mod tests {
         Container {
             name: name.into(),
             image: "mysql:5.6".into(),
-            state: State::Running { started: "t1".into() },
+            state: State::Running {
+                started: "t1".into(),
+            },
             last: None,
             ready: true,
             started: true,
@@ -254,7 +294,12 @@ mod tests {
     }
 
     fn ended(code: i32) -> State {
-        State::Terminated(Ended { code, started: "t1".into(), finished: "t2".into(), message: None })
+        State::Terminated(Ended {
+            code,
+            started: "t1".into(),
+            finished: "t2".into(),
+            message: None,
+        })
     }
 
     fn pod(init: Vec<Container>, main: Vec<Container>, restart_policy: &str) -> PodState {
@@ -269,13 +314,25 @@ mod tests {
     }
 
     fn ready(status: &Value) -> &Value {
-        &status["conditions"].as_array().expect("list").iter().find(|c| c["type"] == "Ready").expect("Ready")["status"]
+        &status["conditions"]
+            .as_array()
+            .expect("list")
+            .iter()
+            .find(|c| c["type"] == "Ready")
+            .expect("Ready")["status"]
     }
 
     #[test]
     fn a_pod_is_ready_when_sidecar_and_program_are() {
-        let mut state = pod(vec![running("istio-proxy", true)], vec![running("mysql", false)], "Always");
-        assert_eq!((state.phase(), ready(&state.render(&json!({}), "t3"))), ("Running", &json!("True")));
+        let mut state = pod(
+            vec![running("istio-proxy", true)],
+            vec![running("mysql", false)],
+            "Always",
+        );
+        assert_eq!(
+            (state.phase(), ready(&state.render(&json!({}), "t3"))),
+            ("Running", &json!("True"))
+        );
         state.init[0].ready = false;
         assert_eq!(ready(&state.render(&json!({}), "t3")), "False");
         state.init[0].started = false;
@@ -284,9 +341,13 @@ mod tests {
 
     #[test]
     fn phases_follow_exit_codes_and_restart_policy() {
-        for (policy, code, phase) in
-            [("Never", 0, "Succeeded"), ("Never", 7, "Failed"), ("Always", 0, "Running"), ("OnFailure", 0, "Succeeded"), ("OnFailure", 7, "Running")]
-        {
+        for (policy, code, phase) in [
+            ("Never", 0, "Succeeded"),
+            ("Never", 7, "Failed"),
+            ("Always", 0, "Running"),
+            ("OnFailure", 0, "Succeeded"),
+            ("OnFailure", 7, "Running"),
+        ] {
             let mut state = pod(vec![], vec![running("a", false)], policy);
             state.main[0].state = ended(code);
             assert_eq!(state.phase(), phase, "{policy} {code}");
