@@ -1,5 +1,7 @@
 //! The system calls that have no safe wrapper, each with the reason why its use here is sound.
 #![allow(unsafe_code)]
+// The C library's constants are wider than the fields they belong in.
+#![allow(clippy::cast_possible_truncation)]
 
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 

@@ -167,7 +167,7 @@ impl Agent {
                 id,
                 container,
                 spec,
-                Given {
+                &Given {
                     which: streams,
                     fds,
                 },
@@ -190,12 +190,12 @@ impl Agent {
     }
 
     fn free(&self, name: &str) -> Result<(), Failure> {
-        match self.sandboxes.contains_key(name) {
-            true => Err(Failure::Refused(format!(
+        if self.sandboxes.contains_key(name) {
+            return Err(Failure::Refused(format!(
                 "a router or sandbox {name:?} exists already"
-            ))),
-            false => Ok(()),
+            )));
         }
+        Ok(())
     }
 
     fn take_index(&mut self, count: u32) -> u32 {
@@ -351,7 +351,7 @@ impl Agent {
         id: u64,
         container: ProcessId,
         mut spec: ExecSpec,
-        given: Given,
+        given: &Given,
     ) -> Answered {
         let over = || Failure::Refused(format!("container {container} is not running"));
         let (_, running) = self.processes.find(container.0).ok_or_else(over)?;
@@ -362,7 +362,7 @@ impl Agent {
         };
         spec.env = merged(env, &spec.env);
         spec.cwd = spec.cwd.or_else(|| cwd.clone());
-        let launched = launch::exec(&self.own_pid, first, &spec, &given)?;
+        let launched = launch::exec(&self.own_pid, first, &spec, given)?;
         let sandbox = running.sandbox.clone();
         self.processes.add(launched, id, &sandbox, Role::Exec);
         Ok(Outcome::Later)

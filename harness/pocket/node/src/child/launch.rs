@@ -83,7 +83,7 @@ fn launch(
     .step(|| "making a socket pair".to_owned())?;
     match birth {
         Birth::First => {
-            unshare(CloneFlags::CLONE_NEWPID).step(|| "making a PID namespace".to_owned())?
+            unshare(CloneFlags::CLONE_NEWPID).step(|| "making a PID namespace".to_owned())?;
         }
         Birth::With(process) => join(process, CloneFlags::CLONE_NEWPID)?,
         Birth::Here => {}

@@ -83,7 +83,7 @@ fn outer(nft: Program, ties: Ties) -> i32 {
     match separate() {
         Ok((first, keeper)) => {
             let Some(first) = first else {
-                inner(nft, &ties, keeper)
+                inner(nft, &ties, &keeper)
             };
             // The parent is to see the end of process 1 on the socket, and the lifeline is not ours to hold.
             drop(ties);
@@ -148,7 +148,7 @@ fn wait_for(process: Pid) -> i32 {
     }
 }
 
-fn inner(nft: Program, ties: &Ties, keeper: OwnedFd) -> ! {
+fn inner(nft: Program, ties: &Ties, keeper: &OwnedFd) -> ! {
     // The pipe covers the moment before this; this covers the moments in which nobody polls.
     let kill = Some(rustix::process::Signal::KILL);
     let made = rustix::process::set_parent_process_death_signal(kill)
@@ -163,7 +163,7 @@ fn inner(nft: Program, ties: &Ties, keeper: OwnedFd) -> ! {
     };
     let ended = ties.say(&Event::Ready).and_then(|()| {
         agent
-            .run(ties, &keeper)
+            .run(ties, keeper)
             .map_err(NodeError::io("waiting for requests"))
     });
     sys::exit_now(i32::from(ended.is_err()))

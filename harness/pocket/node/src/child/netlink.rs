@@ -3,6 +3,9 @@
 //! Messages are collected and sent in one system call; interface numbers are chosen by us, so that
 //! nothing has to be read back in between.
 
+// The C library's constants are wider than the fields they belong in; messages are short.
+#![allow(clippy::cast_possible_truncation)]
+
 use std::net::Ipv4Addr;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 

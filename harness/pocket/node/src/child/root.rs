@@ -54,7 +54,7 @@ pub(super) fn make(
     let pod = Path::new("/pod");
     tmpfs(pod, "mode=0755")?;
     skeleton(host, pod)?;
-    rustix::process::pivot_root(pod, &pod.join(".old"))
+    rustix::process::pivot_root(pod, pod.join(".old"))
         .step(|| "pivoting to the container's root".to_owned())?;
     rustix::process::chdir("/").step(|| "entering the container's root".to_owned())?;
     proc_on("/proc")?;

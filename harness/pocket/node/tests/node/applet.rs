@@ -10,14 +10,21 @@ use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn, sets
 /// Runs the applet that the arguments name, if they do: `applet NAME ...`.
 pub(crate) fn run() -> Option<ExitCode> {
     let arguments: Vec<String> = std::env::args().collect();
-    let [_, word, rest @ ..] = arguments.as_slice() else { return None };
+    let [_, word, rest @ ..] = arguments.as_slice() else {
+        return None;
+    };
     if word != "applet" {
         return None;
     }
     let rest: Vec<&str> = rest.iter().map(String::as_str).collect();
     match rest.as_slice() {
         ["unix", path] => unix(path),
-        ["tcp", source, mark, to] => tcp(source.parse().unwrap(), mark.parse().unwrap(), to.parse().unwrap()),
+        ["tcp", source, mark, to] => tcp(
+            source.parse().unwrap(),
+            mark.parse().unwrap(),
+            to.parse().unwrap(),
+        ),
+        ["refused"] => crate::refusal::refused(),
         ["hold"] => crate::death::hold(),
         other => panic!("unknown applet {other:?}"),
     }
@@ -27,13 +34,22 @@ pub(crate) fn run() -> Option<ExitCode> {
 /// Prints what a Unix socket says.
 fn unix(path: &str) {
     let mut text = String::new();
-    UnixStream::connect(path).unwrap().read_to_string(&mut text).unwrap();
+    UnixStream::connect(path)
+        .unwrap()
+        .read_to_string(&mut text)
+        .unwrap();
     print(&text);
 }
 
 /// Connects from an address with a socket mark and prints what is said.
 fn tcp(source: SocketAddrV4, mark: u32, to: SocketAddrV4) {
-    let fd = socket::socket(AddressFamily::Inet, SockType::Stream, SockFlag::SOCK_CLOEXEC, None).unwrap();
+    let fd = socket::socket(
+        AddressFamily::Inet,
+        SockType::Stream,
+        SockFlag::SOCK_CLOEXEC,
+        None,
+    )
+    .unwrap();
     setsockopt(&fd, sockopt::Mark, &mark).unwrap();
     let raw = std::os::fd::AsRawFd::as_raw_fd(&fd);
     socket::bind(raw, &SockaddrIn::from(source)).unwrap();
@@ -43,6 +59,6 @@ fn tcp(source: SocketAddrV4, mark: u32, to: SocketAddrV4) {
     print(&text);
 }
 
-fn print(text: &str) {
+pub(crate) fn print(text: &str) {
     std::io::stdout().write_all(text.as_bytes()).unwrap();
 }

@@ -17,21 +17,32 @@ pub(crate) fn trials() -> Vec<Trial> {
     vec![
         trial("death::stop_leaves_nothing", stop),
         trial("death::dropping_leaves_nothing", dropped),
-        trial("death::killing_the_outer_process_ends_all", || child_killed(false)),
+        trial("death::killing_the_outer_process_ends_all", || {
+            child_killed(false)
+        }),
         trial("death::killing_process_1_ends_all", || child_killed(true)),
-        trial("death::killing_the_parent_at_any_moment_leaves_nothing", || parent_killed(12)),
+        trial(
+            "death::killing_the_parent_at_any_moment_leaves_nothing",
+            || async { parent_killed(12) },
+        ),
     ]
 }
 
 /// The applet: a node that is busy until it is killed.
 pub(crate) fn hold() {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
     runtime.block_on(async {
         let node = Node::start(options()).await.unwrap();
         build(&node).await.unwrap();
         populate(&node, &std::env::var(MARK).unwrap()).await;
-        println!("ready");
-        std::io::stdout().flush().unwrap();
+        let mut output = std::io::stdout();
+        output
+            .write_all(b"ready\n")
+            .and_then(|()| output.flush())
+            .unwrap();
         std::future::pending::<()>().await;
     });
 }
@@ -40,7 +51,9 @@ async fn populate(node: &Node, mark: &str) {
     for sandbox in [ALICE.0, BOB.0, MYSQL.0, CLIENT] {
         let mut spec: ContainerSpec = program(&["bash", "-c", "sleep 1000 & sleep 1000 & wait"]);
         spec.env.push((MARK.to_owned(), mark.to_owned()));
-        node.start_container(sandbox, spec, Stdio::default()).await.unwrap();
+        node.start_container(sandbox, spec, Stdio::default())
+            .await
+            .unwrap();
     }
 }
 
@@ -51,7 +64,9 @@ fn marked(mark: &str) -> Vec<i32> {
     let numbers = processes.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
     let has = |pid: &i32| {
         let environment = std::fs::read(format!("/proc/{pid}/environ")).unwrap_or_default();
-        environment.split(|byte| *byte == 0).any(|variable| variable == wanted.as_bytes())
+        environment
+            .split(|byte| *byte == 0)
+            .any(|variable| variable == wanted.as_bytes())
     };
     numbers.filter(has).collect()
 }
@@ -72,7 +87,11 @@ fn gone(mark: &str) {
 fn until(mark: &str, count: usize) {
     let begin = Instant::now();
     while marked(mark).len() != count {
-        assert!(begin.elapsed() < PATIENCE, "{count} were expected of {mark}, there are {:?}", marked(mark));
+        assert!(
+            begin.elapsed() < PATIENCE,
+            "{count} were expected of {mark}, there are {:?}",
+            marked(mark)
+        );
         std::thread::yield_now();
     }
 }
@@ -89,7 +108,10 @@ async fn stop() {
     assert!(marked(&mark).is_empty(), "stop waits for the end");
     assert_eq!(host(), before);
     patient(node.ended()).await;
-    assert!(matches!(node.flush_conntrack(CLIENT).await, Err(NodeError::Gone)));
+    assert!(matches!(
+        node.flush_conntrack(CLIENT).await,
+        Err(NodeError::Gone)
+    ));
     node.stop().await.unwrap();
 }
 
@@ -108,10 +130,25 @@ async fn child_killed(first: bool) {
     populate(&node, &mark).await;
     let outer = node.pid();
     let inner = std::fs::read_to_string(format!("/proc/{outer}/task/{outer}/children")).unwrap();
-    let victim = if first { inner.trim().parse().unwrap() } else { i32::try_from(outer).unwrap() };
-    let waiting = node.start_container(ALICE.0, program(&["sleep", "1000"]), Stdio::default()).await.unwrap().process;
-    nix::sys::signal::kill(nix::unistd::Pid::from_raw(victim), nix::sys::signal::Signal::SIGKILL).unwrap();
-    assert!(matches!(patient(waiting.wait()).await, Err(NodeError::Gone)));
+    let victim = if first {
+        inner.trim().parse().unwrap()
+    } else {
+        i32::try_from(outer).unwrap()
+    };
+    let waiting = node
+        .start_container(ALICE.0, program(&["sleep", "1000"]), Stdio::default())
+        .await
+        .unwrap()
+        .process;
+    nix::sys::signal::kill(
+        nix::unistd::Pid::from_raw(victim),
+        nix::sys::signal::Signal::SIGKILL,
+    )
+    .unwrap();
+    assert!(matches!(
+        patient(waiting.wait()).await,
+        Err(NodeError::Gone)
+    ));
     patient(node.ended()).await;
     gone(&mark);
     patient(node.stop()).await.unwrap();
@@ -128,15 +165,24 @@ impl Drop for Helper {
 
 fn helper(mark: &str) -> Helper {
     let mut command = Command::new(std::env::current_exe().unwrap());
-    Helper(command.args(["applet", "hold"]).env(MARK, mark).stdout(ChildStdio::piped()).spawn().unwrap())
+    Helper(
+        command
+            .args(["applet", "hold"])
+            .env(MARK, mark)
+            .stdout(ChildStdio::piped())
+            .spawn()
+            .unwrap(),
+    )
 }
 
-async fn parent_killed(times: u32) {
+fn parent_killed(times: u32) {
     let before = host();
     let begin = Instant::now();
     let mut first = helper(&mark("whole"));
     let mut line = String::new();
-    BufReader::new(first.0.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    BufReader::new(first.0.stdout.take().unwrap())
+        .read_line(&mut line)
+        .unwrap();
     let whole = begin.elapsed();
     assert_eq!(line, "ready\n");
     // The helper, the two processes of its node, and three in each of four containers.
@@ -157,6 +203,7 @@ fn end(helper: Helper, mark: &str) {
 }
 
 /// The moment of the kill is what is tested here, nothing is waited for.
+#[allow(clippy::disallowed_methods)]
 fn wait(time: Duration) {
     std::thread::sleep(time);
 }

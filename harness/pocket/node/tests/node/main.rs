@@ -7,6 +7,7 @@ mod death;
 mod lab;
 mod network;
 mod ordinary;
+mod refusal;
 
 use libtest_mimic::{Arguments, Trial};
 
@@ -19,6 +20,7 @@ fn main() -> std::process::ExitCode {
     trials.extend(containers::trials());
     trials.extend(network::trials());
     trials.extend(death::trials());
+    trials.extend(refusal::trials());
     trials.extend(ordinary::trials());
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -29,7 +31,9 @@ where
     F: Future<Output = ()>,
 {
     Trial::test(name, move || {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
         runtime.block_on(work());
         Ok(())
     })

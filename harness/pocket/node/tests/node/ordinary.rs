@@ -10,7 +10,10 @@ const NOBODY: &str = "65534";
 
 pub(crate) fn trials() -> Vec<Trial> {
     let root = nix::unistd::geteuid().is_root();
-    vec![Trial::test("ordinary::everything_again_as_an_ordinary_user", again).with_ignored_flag(!root)]
+    vec![
+        Trial::test("ordinary::everything_again_as_an_ordinary_user", again)
+            .with_ignored_flag(!root),
+    ]
 }
 
 /// A copy of the test binary that anyone may execute runs all other trials.
@@ -28,7 +31,10 @@ fn run_in(folder: &Path) -> Result<(), Failed> {
     std::fs::copy(std::env::current_exe()?, &copy)?;
     std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755))?;
     let mut command = Command::new("setpriv");
-    command.args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"]).arg(&copy).args(["--skip", "ordinary::"]);
+    command
+        .args(["--reuid", NOBODY, "--regid", NOBODY, "--clear-groups"])
+        .arg(&copy)
+        .args(["--skip", "ordinary::"]);
     let output = match command.current_dir("/").output() {
         Ok(output) => output,
         Err(e) if std::env::var_os("CI").is_none() => {
@@ -37,6 +43,11 @@ fn run_in(folder: &Path) -> Result<(), Failed> {
         }
         Err(e) => return Err(format!("running setpriv: {e}").into()),
     };
-    let text = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
-    if output.status.success() { Ok(()) } else { Err(text.into()) }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned()
+        + &String::from_utf8_lossy(&output.stderr);
+    if output.status.success() {
+        Ok(())
+    } else {
+        Err(text.into())
+    }
 }
