@@ -28,7 +28,13 @@ fn again() -> Result<(), Failed> {
 
 fn run_in(folder: &Path) -> Result<(), Failed> {
     let copy = folder.join("node");
-    std::fs::copy(std::env::current_exe()?, &copy)?;
+    // By another process: a file that is open for writing in this one could be inherited, for a moment, by
+    // what other trials start, and executing it would then fail with ETXTBSY.
+    let status = Command::new("cp")
+        .arg(std::env::current_exe()?)
+        .arg(&copy)
+        .status()?;
+    assert!(status.success(), "copying the test binary: {status}");
     std::fs::set_permissions(&copy, std::fs::Permissions::from_mode(0o755))?;
     let mut command = Command::new("setpriv");
     command
