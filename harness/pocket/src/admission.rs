@@ -13,13 +13,13 @@ use crate::install::{ISTIO_SYSTEM, MESH_CONFIG_MAP};
 use crate::mesh::default_mesh_config;
 
 /// Admission over one cluster's store.
-pub struct MeshAdmission {
+pub(crate) struct MeshAdmission {
     store: Arc<Store>,
 }
 
 impl MeshAdmission {
     /// Injects by the labels of the namespaces in `store`, and judges by its mesh configuration.
-    pub fn new(store: Arc<Store>) -> Self {
+    pub(crate) fn new(store: Arc<Store>) -> Self {
         Self { store }
     }
 
@@ -44,10 +44,10 @@ impl Admission for MeshAdmission {
         }
         match request.kind {
             Kind::Pod if request.operation == Operation::Create => {
-                inject(&self.store, request.object)
+                inject(&self.store, request.object);
             }
             Kind::ConfigMap if is_mesh_config(request.namespace, request.object) => {
-                check_mesh_config(request.object)?
+                check_mesh_config(request.object)?;
             }
             kind if kind.info().group.ends_with(".istio.io") => return self.judge(request.object),
             _ => {}

@@ -1,6 +1,6 @@
 //! The clusters' name servers.
 //!
-//! A cluster answers for its Services and pods as CoreDNS does (the Kubernetes DNS specification
+//! A cluster answers for its Services and pods as `CoreDNS` does (the Kubernetes DNS specification
 //! 1.1.0), and for `A.B.C.D.nip.io`, the public service that makes a name out of an address: the
 //! tutorial's certificates need a name, and an embedded cluster has no Internet. An AAAA question
 //! for a name that exists is answered empty, never refused: resolvers give up on a refusal.
@@ -17,14 +17,14 @@ use hickory_proto::rr::{RData, Record, RecordType};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream, UdpSocket};
 
-/// Seconds an answer may be kept. CoreDNS gives 30; a change must be seen sooner here.
+/// Seconds an answer may be kept. `CoreDNS` gives 30; a change must be seen sooner here.
 const TTL: u32 = 1;
 /// The largest answer over UDP without EDNS (RFC 1035, 4.2.1).
 const UDP_LIMIT: usize = 512;
 
 /// The names of one cluster. Replaced as a whole when Services, pods or endpoints change.
 #[derive(Debug, Default)]
-pub struct Zone {
+pub(crate) struct Zone {
     names: RwLock<Arc<HashMap<String, Vec<Ipv4Addr>>>>,
 }
 
@@ -37,7 +37,7 @@ enum Found {
 
 impl Zone {
     /// Replaces all names. Names are absolute, in lower case, without the final dot.
-    pub fn replace(&self, names: HashMap<String, Vec<Ipv4Addr>>) {
+    pub(crate) fn replace(&self, names: HashMap<String, Vec<Ipv4Addr>>) {
         *self.names.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(names);
     }
 
@@ -57,7 +57,7 @@ impl Zone {
     }
 
     /// Answers one message; `None` for what is not a question at all.
-    pub fn answer(&self, packet: &[u8]) -> Option<Message> {
+    pub(crate) fn answer(&self, packet: &[u8]) -> Option<Message> {
         let question = Message::from_vec(packet).ok()?;
         if question.metadata.message_type != MessageType::Query {
             return None;
@@ -102,7 +102,7 @@ fn nip_io(name: &str) -> Option<Ipv4Addr> {
 }
 
 /// Answers questions over UDP until the socket fails.
-pub async fn serve_udp(zone: Arc<Zone>, socket: UdpSocket) -> io::Result<()> {
+pub(crate) async fn serve_udp(zone: Arc<Zone>, socket: UdpSocket) -> io::Result<()> {
     let mut packet = vec![0; 4096];
     loop {
         let (length, from) = socket.recv_from(&mut packet).await?;
@@ -126,7 +126,7 @@ pub async fn serve_udp(zone: Arc<Zone>, socket: UdpSocket) -> io::Result<()> {
 }
 
 /// Answers questions over TCP until the listener fails.
-pub async fn serve_tcp(zone: Arc<Zone>, listener: TcpListener) -> io::Result<()> {
+pub(crate) async fn serve_tcp(zone: Arc<Zone>, listener: TcpListener) -> io::Result<()> {
     loop {
         let (stream, _) = listener.accept().await?;
         let zone = zone.clone();

@@ -12,7 +12,7 @@ const SIDECAR: &str = include_str!("install/sidecar.json");
 
 /// Whether a pod is to get a sidecar: the selectors of the webhook configuration first, then the
 /// pod's own label, which beats its annotation. A pod on the host's network never gets one.
-pub fn required(pod: &Value, namespace_labels: &Map<String, Value>) -> bool {
+pub(crate) fn required(pod: &Value, namespace_labels: &Map<String, Value>) -> bool {
     if pod.pointer("/spec/hostNetwork") == Some(&Value::Bool(true)) {
         return false;
     }
@@ -54,7 +54,7 @@ fn has_proxy(pod: &Value) -> bool {
 }
 
 /// Adds the sidecar to a pod that needs one.
-pub fn inject(pod: &mut Value) {
+pub(crate) fn inject(pod: &mut Value) {
     let facts = Facts::of(pod);
     let mut template = recorded(SIDECAR);
     fill(&mut template, &facts);

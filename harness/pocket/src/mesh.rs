@@ -45,10 +45,10 @@ const RECHECK: Duration = Duration::from_millis(100);
 const ACTIVE: &str = "meshproof.dev/Active";
 
 /// Envoy's admin port in every proxy's pod.
-pub const ADMIN: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 15000);
+pub(crate) const ADMIN: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 15000);
 
 /// The control plane of one cluster.
-pub struct Mesh {
+pub(crate) struct Mesh {
     store: Arc<Store>,
     ads: Ads,
     ca: MeshCa,
@@ -88,7 +88,7 @@ impl Progress {
 
 impl Mesh {
     /// The control plane of `cluster`.
-    pub fn new(
+    pub(crate) fn new(
         store: Arc<Store>,
         ads: Ads,
         ca: MeshCa,
@@ -106,12 +106,12 @@ impl Mesh {
     }
 
     /// The name under which a pod's proxy is known to ADS.
-    pub fn key(&self, namespace: &str, name: &str) -> String {
+    pub(crate) fn key(&self, namespace: &str, name: &str) -> String {
         crate::kubelet::sandbox(self.cluster, namespace, name)
     }
 
     /// Follows the store; never returns by itself.
-    pub async fn run(self: Arc<Self>) {
+    pub(crate) async fn run(self: Arc<Self>) {
         let kinds: Vec<Kind> = KINDS.iter().map(|info| info.kind).collect();
         loop {
             let (_, mut watch) = self.store.list_and_watch(&kinds);
@@ -356,7 +356,7 @@ impl Mesh {
             let changed = self
                 .store
                 .modify(Kind::ConfigMap, ISTIO_SYSTEM, MESH_STATUS, |o| {
-                    o["data"] = data
+                    o["data"] = data;
                 });
             debug_assert!(changed.is_ok(), "{changed:?}");
         } else {
@@ -430,7 +430,7 @@ impl Round {
 }
 
 /// The mesh configuration of a cluster without one.
-pub fn default_mesh_config() -> MeshConfig {
+pub(crate) fn default_mesh_config() -> MeshConfig {
     MeshConfig::from_yaml(DEFAULT_MESH_CONFIG).expect("the default mesh configuration is valid")
 }
 

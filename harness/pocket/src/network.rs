@@ -15,10 +15,10 @@ use crate::controllers::endpoints::{self, PortBackends};
 use crate::dns::Zone;
 
 /// The routers' interface towards each other.
-pub const LINK: &str = "link";
+pub(crate) const LINK: &str = "link";
 
 /// A router's address on the link (RFC 2544's benchmarking range, as between two providers).
-pub fn link_address(cluster: ClusterName) -> Ipv4Addr {
+pub(crate) fn link_address(cluster: ClusterName) -> Ipv4Addr {
     match cluster {
         ClusterName::Client => Ipv4Addr::new(198, 18, 0, 1),
         ClusterName::Server => Ipv4Addr::new(198, 18, 0, 2),
@@ -27,7 +27,7 @@ pub fn link_address(cluster: ClusterName) -> Ipv4Addr {
 
 /// What a cluster reaches over the link: load-balancer addresses, and the other cluster's pods, whose
 /// router drops what is for them, as a firewall between two networks does.
-pub fn routes(cluster: ClusterName) -> Vec<Cidr> {
+pub(crate) fn routes(cluster: ClusterName) -> Vec<Cidr> {
     let other = match cluster {
         ClusterName::Client => ClusterName::Server,
         ClusterName::Server => ClusterName::Client,
@@ -48,7 +48,7 @@ pub fn routes(cluster: ClusterName) -> Vec<Cidr> {
 }
 
 /// The name server's sockets, in the router's namespace.
-pub async fn dns_sockets(
+pub(crate) async fn dns_sockets(
     node: &Node,
     cluster: ClusterName,
     router: &str,
@@ -61,7 +61,7 @@ pub async fn dns_sockets(
 }
 
 /// Keeps the network of one cluster in step with its Services.
-pub struct Network {
+pub(crate) struct Network {
     cluster: ClusterName,
     store: Arc<Store>,
     node: Node,
@@ -81,7 +81,7 @@ struct Published {
 
 impl Network {
     /// The network of `cluster`, whose router the node knows as `router`.
-    pub fn new(
+    pub(crate) fn new(
         cluster: ClusterName,
         store: Arc<Store>,
         node: Node,
@@ -99,12 +99,12 @@ impl Network {
     }
 
     /// Closes the border: until then nothing may cross.
-    pub async fn prepare(&self) -> Result<(), NodeError> {
+    pub(crate) async fn prepare(&self) -> Result<(), NodeError> {
         self.node.nft(&self.router, &self.rules(&[]).whole()).await
     }
 
     /// Follows the store; ends when the node does.
-    pub async fn run(self) {
+    pub(crate) async fn run(self) {
         let mut loaded = String::new();
         loop {
             let (_, mut watch) =
@@ -219,7 +219,7 @@ impl Network {
         rules
     }
 
-    /// Writes the EndpointSlices.
+    /// Writes the `EndpointSlices`.
     fn slices(&self, services: &[Arc<Value>], pods: &[Arc<Value>]) {
         let wanted: Vec<Value> = services
             .iter()

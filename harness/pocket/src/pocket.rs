@@ -169,7 +169,7 @@ async fn start_cluster(
     let store = Arc::new(Store::new());
     let ads = Ads::new();
     let ca = MeshCa::new(TRUST_DOMAIN)?;
-    let root = ca.root_pem().to_owned();
+    let root = ca.root_pem().clone();
     let zone = Arc::new(Zone::default());
     let network = Network::new(
         name,
@@ -204,9 +204,11 @@ async fn start_cluster(
     )?;
     let (udp, tcp) = dns;
     let tcp_zone = Arc::clone(&zone);
+    let garbage = api.clone();
     let work: Work = vec![
         Box::pin(async move { drop(dns::serve_udp(zone, udp).await) }),
         Box::pin(async move { drop(dns::serve_tcp(tcp_zone, tcp).await) }),
+        Box::pin(async move { garbage.collect_garbage().await }),
         Box::pin(reconcile::run(Arc::clone(&store), root)),
         Box::pin(network.run()),
         Box::pin(kubelet.run()),

@@ -24,7 +24,7 @@ const SIZE: Size = Size {
 const SIGKILL: i32 = 9;
 
 /// The pods of one cluster, for its API server.
-pub struct PodStreams(pub Arc<Kubelet>);
+pub(crate) struct PodStreams(pub Arc<Kubelet>);
 
 impl PodStreams {
     fn pod(&self, namespace: &str, name: &str) -> Result<Arc<Pod>, StatusError> {
@@ -180,10 +180,10 @@ async fn on_terminal(
     })
 }
 
-fn exit(process: Process, mut guard: EndOnDrop) -> BoxFuture<'static, Result<i32, StatusError>> {
+fn exit(process: Process, guard: EndOnDrop) -> BoxFuture<'static, Result<i32, StatusError>> {
     async move {
         let exit = process.wait().await;
-        guard.process = None;
+        guard.disarm();
         match exit {
             Ok(exit) => Ok(exit.shell_code()),
             Err(NodeError::Gone) => Err(internal("the node has ended")),
@@ -197,6 +197,13 @@ fn exit(process: Process, mut guard: EndOnDrop) -> BoxFuture<'static, Result<i32
 struct EndOnDrop {
     node: Node,
     process: Option<Process>,
+}
+
+impl EndOnDrop {
+    /// The program has ended by itself.
+    fn disarm(mut self) {
+        self.process = None;
+    }
 }
 
 impl Drop for EndOnDrop {

@@ -1,4 +1,4 @@
-//! Deployments and ReplicaSets: which pods should exist. Pure.
+//! Deployments and `ReplicaSets`: which pods should exist. Pure.
 //!
 //! A Deployment owns one ReplicaSet per pod template, named after the template's hash; the newest
 //! gets the replicas and the others none. Old pods go when as many new ones are ready, which is
@@ -12,7 +12,7 @@ use super::endpoints::is_ready;
 
 /// What is to be done to bring the objects to what a Deployment or ReplicaSet asks for.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Action {
+pub(crate) enum Action {
     /// Create this object, through admission.
     Create(Value),
     /// Set `spec.replicas` of a ReplicaSet.
@@ -71,12 +71,12 @@ fn owner_reference(owner: &Value, kind: &str) -> Value {
 }
 
 /// The hash of a pod template, as the label `pod-template-hash` carries it.
-pub fn template_hash(deployment: &Value) -> String {
+pub(crate) fn template_hash(deployment: &Value) -> String {
     super::generated(&deployment["spec"]["template"].to_string(), 10)
 }
 
 /// What a Deployment needs done.
-pub fn deployment(deployment: &Value, sets: &[Arc<Value>], now: &str) -> Vec<Action> {
+pub(crate) fn deployment(deployment: &Value, sets: &[Arc<Value>], now: &str) -> Vec<Action> {
     if deployment.pointer("/metadata/deletionTimestamp").is_some() {
         return Vec::new();
     }
@@ -231,7 +231,7 @@ fn condition(
 }
 
 /// What a ReplicaSet needs done.
-pub fn replica_set_pods(set: &Value, pods: &[Arc<Value>]) -> Vec<Action> {
+pub(crate) fn replica_set_pods(set: &Value, pods: &[Arc<Value>]) -> Vec<Action> {
     if set.pointer("/metadata/deletionTimestamp").is_some() {
         return Vec::new();
     }

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 
 /// One port of a Service with the places that serve it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct PortBackends {
+pub(crate) struct PortBackends {
     /// Name of the port, empty when it has none.
     pub name: String,
     /// The Service's port.
@@ -65,7 +65,7 @@ fn backends<'a>(service: &Value, pods: &'a [Arc<Value>]) -> Vec<Backend<'a>> {
 }
 
 /// Whether a pod takes traffic.
-pub fn is_ready(pod: &Value) -> bool {
+pub(crate) fn is_ready(pod: &Value) -> bool {
     let condition = pod
         .pointer("/status/conditions")
         .and_then(Value::as_array)
@@ -76,7 +76,7 @@ pub fn is_ready(pod: &Value) -> bool {
 }
 
 /// The ports of a Service, each with its ready backends.
-pub fn ports(service: &Value, pods: &[Arc<Value>]) -> Vec<PortBackends> {
+pub(crate) fn ports(service: &Value, pods: &[Arc<Value>]) -> Vec<PortBackends> {
     let backends = backends(service, pods);
     let ports = service.pointer("/spec/ports").and_then(Value::as_array);
     ports
@@ -115,7 +115,7 @@ fn target(port: &Value, pod: &Value, default: u16) -> Option<u16> {
 }
 
 /// The EndpointSlice of a Service; `None` for one without a selector, whose slices are made by hand.
-pub fn slice(service: &Value, pods: &[Arc<Value>]) -> Option<Value> {
+pub(crate) fn slice(service: &Value, pods: &[Arc<Value>]) -> Option<Value> {
     service
         .pointer("/spec/selector")
         .and_then(Value::as_object)

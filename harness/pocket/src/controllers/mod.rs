@@ -1,8 +1,8 @@
 //! The controllers: what brings the cluster's objects to life besides the node and the mesh.
 
-pub mod deployments;
-pub mod endpoints;
-pub mod reconcile;
+pub(crate) mod deployments;
+pub(crate) mod endpoints;
+pub(crate) mod reconcile;
 
 /// The alphabet of generated names: no vowels, nothing that looks like another character
 /// (Kubernetes `k8s.io/apimachinery/pkg/util/rand`).

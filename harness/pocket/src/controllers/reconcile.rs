@@ -1,4 +1,4 @@
-//! Drives Deployments, ReplicaSets and namespaces from the store's events.
+//! Drives Deployments, `ReplicaSets` and namespaces from the store's events.
 
 use std::sync::Arc;
 
@@ -16,7 +16,7 @@ const WATCHED: [Kind; 4] = [
 ];
 
 /// Reconciles until the store's owner is gone; never returns by itself.
-pub async fn run(store: Arc<Store>, root_certificate: String) {
+pub(crate) async fn run(store: Arc<Store>, root_certificate: String) {
     loop {
         let (_, mut watch) = store.list_and_watch(&WATCHED);
         loop {
@@ -77,7 +77,7 @@ fn perform(store: &Store, kind: Kind, owner: &Value, action: Action) -> Result<(
             replicas,
         } => store
             .modify(Kind::ReplicaSet, &namespace, &name, |o| {
-                o["spec"]["replicas"] = json!(replicas)
+                o["spec"]["replicas"] = json!(replicas);
             })
             .map(drop),
         Action::DeletePod { namespace, name } => store
@@ -87,7 +87,7 @@ fn perform(store: &Store, kind: Kind, owner: &Value, action: Action) -> Result<(
             let text = |k: &str| owner["metadata"][k].as_str().unwrap_or_default().to_owned();
             store
                 .modify(kind, &text("namespace"), &text("name"), |o| {
-                    o["status"] = status
+                    o["status"] = status;
                 })
                 .map(drop)
         }
@@ -95,13 +95,13 @@ fn perform(store: &Store, kind: Kind, owner: &Value, action: Action) -> Result<(
 }
 
 /// Creates a pod as the API does: injected where its namespace or labels ask for it.
-pub fn create_pod(store: &Store, mut pod: Value) -> Result<Arc<Value>, StatusError> {
+pub(crate) fn create_pod(store: &Store, mut pod: Value) -> Result<Arc<Value>, StatusError> {
     inject(store, &mut pod);
     store.create(Kind::Pod, pod)
 }
 
 /// Adds the sidecar where it is due.
-pub fn inject(store: &Store, pod: &mut Value) {
+pub(crate) fn inject(store: &Store, pod: &mut Value) {
     let namespace = pod["metadata"]["namespace"].as_str().unwrap_or("default");
     let labels = store
         .get(Kind::Namespace, "", namespace)

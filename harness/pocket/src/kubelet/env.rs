@@ -10,7 +10,7 @@ use serde_json::Value;
 
 /// Why a container cannot be configured yet; the pod waits with `CreateContainerConfigError`.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum EnvError {
+pub(super) enum EnvError {
     /// The Secret or ConfigMap is not there.
     #[error("{kind} \"{name}\" not found")]
     NoObject {
@@ -41,14 +41,14 @@ pub enum EnvError {
     },
 }
 
-/// Finds Secrets and ConfigMaps of the pod's namespace.
-pub trait Lookup {
+/// Finds Secrets and `ConfigMaps` of the pod's namespace.
+pub(super) trait Lookup {
     /// The object, or `None`.
     fn find(&self, kind: &'static str, name: &str) -> Option<std::sync::Arc<Value>>;
 }
 
 /// All variables of a container, in order; a later one of the same name wins.
-pub fn resolve(
+pub(super) fn resolve(
     pod: &Value,
     container: &Value,
     lookup: &dyn Lookup,
@@ -82,7 +82,7 @@ fn list<'a>(value: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
 }
 
 /// Replaces `$(NAME)` by what is known, for values, commands and arguments.
-pub fn expand(text: &str, known: &[(String, String)]) -> String {
+pub(super) fn expand(text: &str, known: &[(String, String)]) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('$') {
@@ -94,17 +94,14 @@ pub fn expand(text: &str, known: &[(String, String)]) -> String {
             continue;
         }
         let name = rest.strip_prefix("$(").and_then(|r| r.split_once(')'));
-        match name
-            .and_then(|(n, after)| known.iter().find(|(k, _)| k == n).map(|(_, v)| (v, after)))
+        if let Some((value, after)) =
+            name.and_then(|(n, after)| known.iter().find(|(k, _)| k == n).map(|(_, v)| (v, after)))
         {
-            Some((value, after)) => {
-                out.push_str(value);
-                rest = after;
-            }
-            None => {
-                out.push('$');
-                rest = &rest[1..];
-            }
+            out.push_str(value);
+            rest = after;
+        } else {
+            out.push('$');
+            rest = &rest[1..];
         }
     }
     out.push_str(rest);
@@ -221,7 +218,7 @@ fn text(bytes: Vec<u8>) -> String {
 }
 
 /// The bytes behind every key of a Secret or ConfigMap.
-pub fn data(kind: &str, object: &Value) -> BTreeMap<String, Vec<u8>> {
+pub(super) fn data(kind: &str, object: &Value) -> BTreeMap<String, Vec<u8>> {
     let decode = |v: &str| {
         base64::engine::general_purpose::STANDARD
             .decode(v)
@@ -250,7 +247,7 @@ pub fn data(kind: &str, object: &Value) -> BTreeMap<String, Vec<u8>> {
 }
 
 /// A downward-API field, as `fieldRef` and downward volumes name it.
-pub fn field(pod: &Value, path: &str) -> String {
+pub(super) fn field(pod: &Value, path: &str) -> String {
     if let Some((map, key)) = path.strip_suffix("']").and_then(|p| p.split_once("['")) {
         let pointer = format!("/{}", map.replace('.', "/"));
         return pod

@@ -1,12 +1,10 @@
 //! Events: what the node says about a pod, for people who ask why.
 
-use std::sync::Arc;
-
 use meshproof_pocket_api::{Kind, Store, now};
 use serde_json::{Value, json};
 
 /// Records a warning about `pod`. Nothing is recorded about a pod that is gone.
-pub fn warning(store: &Store, pod: &Option<Arc<Value>>, reason: &str, message: &str) {
+pub(super) fn warning(store: &Store, pod: Option<&Value>, reason: &str, message: &str) {
     let Some(pod) = pod else { return };
     let metadata = &pod["metadata"];
     let namespace = metadata["namespace"].as_str().unwrap_or("default");

@@ -17,7 +17,7 @@ const LINE: usize = 16 << 10;
 
 /// The log of one container instance.
 #[derive(Debug)]
-pub struct LogBuffer {
+pub(crate) struct LogBuffer {
     lines: Mutex<Lines>,
     /// Number of lines ever written and whether the container has ended.
     progress: watch::Sender<(u64, bool)>,
@@ -33,7 +33,7 @@ struct Lines {
 
 /// Which of the two output streams a piece of log came from; lines of the two never mix.
 #[derive(Clone, Copy, Debug)]
-pub enum Source {
+pub(crate) enum Source {
     /// Standard output.
     Stdout = 0,
     /// Standard error.
@@ -56,7 +56,7 @@ impl LogBuffer {
     }
 
     /// Reads one of the container's pipes to its end.
-    pub async fn drain(
+    pub(crate) async fn drain(
         &self,
         source: Source,
         mut pipe: impl AsyncRead + Unpin,
@@ -73,7 +73,7 @@ impl LogBuffer {
     }
 
     /// Adds bytes as they came; whole lines become visible at once.
-    pub fn append(&self, source: Source, bytes: &[u8]) {
+    pub(crate) fn append(&self, source: Source, bytes: &[u8]) {
         let now = Timestamp::now();
         let mut lines = self.lock();
         for piece in bytes.split_inclusive(|b| *b == b'\n') {
@@ -102,23 +102,12 @@ impl LogBuffer {
     }
 
     /// No more lines will come.
-    pub fn close(&self) {
+    pub(crate) fn close(&self) {
         self.progress.send_modify(|p| p.1 = true);
     }
 
-    /// The last lines, for messages about a container that died.
-    pub fn tail(&self, lines: usize) -> String {
-        let all = self.lock();
-        let skip = all.kept.len().saturating_sub(lines);
-        all.kept
-            .iter()
-            .skip(skip)
-            .map(|(_, l)| String::from_utf8_lossy(l))
-            .collect()
-    }
-
     /// The lines that the options ask for, then, when following, each new one until the end.
-    pub fn read(
+    pub(crate) fn read(
         self: std::sync::Arc<Self>,
         options: &LogOptions,
     ) -> impl Stream<Item = Result<Bytes, std::io::Error>> + Send + use<> {
@@ -268,7 +257,6 @@ mod tests {
             .await,
             "a\nb"
         );
-        assert_eq!(log.tail(1), "c\n");
     }
 
     #[tokio::test]

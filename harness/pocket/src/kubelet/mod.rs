@@ -21,11 +21,11 @@ use tokio::task::JoinSet;
 
 use crate::addresses::{AddressPlan, ClusterName};
 
-pub use pod::Pod;
+pub(crate) use pod::Pod;
 pub use programs::Programs;
 
 /// Runs the pods of one cluster.
-pub struct Kubelet {
+pub(crate) struct Kubelet {
     cluster: ClusterName,
     store: Arc<Store>,
     node: Node,
@@ -43,7 +43,7 @@ pub struct Kubelet {
 
 impl Kubelet {
     /// The node of `cluster`. `router` is the name of its router at the node.
-    pub fn new(
+    pub(crate) fn new(
         cluster: ClusterName,
         store: Arc<Store>,
         node: Node,
@@ -67,12 +67,12 @@ impl Kubelet {
     }
 
     /// The name of a pod's sandbox at the node, and of its proxy at the ADS server.
-    pub fn sandbox(&self, namespace: &str, name: &str) -> String {
+    pub(crate) fn sandbox(&self, namespace: &str, name: &str) -> String {
         sandbox(self.cluster, namespace, name)
     }
 
     /// A pod that was taken by this node and is not gone.
-    pub fn pod(&self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
+    pub(crate) fn pod(&self, namespace: &str, name: &str) -> Option<Arc<Pod>> {
         let key = (namespace.to_owned(), name.to_owned());
         self.pods
             .lock()
@@ -82,15 +82,17 @@ impl Kubelet {
     }
 
     /// How to run programs in this cluster.
-    pub fn node(&self) -> &Node {
+    pub(crate) fn node(&self) -> &Node {
         &self.node
     }
 
     /// Takes pods as they appear in the store; never returns by itself.
-    pub async fn run(self: Arc<Self>) {
+    pub(crate) async fn run(self: Arc<Self>) {
         loop {
             let (pods, mut watch) = self.store.list_and_watch(&[Kind::Pod]);
-            pods.iter().for_each(|(_, pod)| self.take(pod));
+            for (_, pod) in &pods {
+                self.take(pod);
+            }
             while let Ok(event) = watch.next().await {
                 match event.event_type {
                     EventType::Deleted => self.forget(&event.object),
@@ -160,6 +162,6 @@ impl Kubelet {
 }
 
 /// See [`Kubelet::sandbox`].
-pub fn sandbox(cluster: ClusterName, namespace: &str, name: &str) -> String {
+pub(crate) fn sandbox(cluster: ClusterName, namespace: &str, name: &str) -> String {
     format!("{cluster}/{namespace}/{name}")
 }

@@ -1,6 +1,7 @@
 //! One pod's life on the node, from its sandbox to its last container's end.
 
 use std::collections::HashMap;
+use std::fmt::Write;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -29,12 +30,12 @@ use crate::mesh::ADMIN;
 /// most [`BACKOFF_LIMIT`], as on a real node. The first restart is at once.
 const BACKOFF: Duration = Duration::from_secs(10);
 /// See [`BACKOFF`].
-const BACKOFF_LIMIT: Duration = Duration::from_secs(300);
+const BACKOFF_LIMIT: Duration = Duration::from_mins(5);
 /// The mark that lets Envoy's own connections pass the redirection.
 const PROXY_MARK: u32 = 1337;
 
 /// A pod that runs, as its streams and its controller see it.
-pub struct Pod {
+pub(crate) struct Pod {
     pub(super) kubelet: Arc<Kubelet>,
     pub(super) namespace: String,
     pub(super) name: String,
@@ -49,7 +50,7 @@ pub struct Pod {
 
 /// What runs, or ran last, as a container.
 #[derive(Clone, Default)]
-pub struct Instance {
+pub(crate) struct Instance {
     /// Its log.
     pub log: Arc<LogBuffer>,
     /// The log of the instance before.
@@ -119,7 +120,7 @@ fn fresh(container: &Value) -> Container {
 
 impl Pod {
     /// A pod that the node has just taken.
-    pub fn new(kubelet: Arc<Kubelet>, pod: &Value) -> Arc<Self> {
+    pub(crate) fn new(kubelet: Arc<Kubelet>, pod: &Value) -> Arc<Self> {
         let text = |p: &str| {
             pod.pointer(p)
                 .and_then(Value::as_str)
@@ -137,12 +138,12 @@ impl Pod {
             .map(fresh)
             .collect();
         if !init.is_empty() {
-            main.iter_mut().for_each(|c| {
+            for c in &mut main {
                 c.state = State::Waiting {
                     reason: "PodInitializing",
                     message: None,
                 }
-            });
+            }
         }
         let state = PodState {
             init,
@@ -169,7 +170,7 @@ impl Pod {
     }
 
     /// The instance of a container, if it was ever started.
-    pub fn instance(&self, container: &str) -> Option<Instance> {
+    pub(crate) fn instance(&self, container: &str) -> Option<Instance> {
         lock(&self.instances).get(container).cloned()
     }
 
@@ -213,11 +214,16 @@ impl Pod {
     }
 
     /// Lives the pod's life to its end, and takes it out of the store when it was deleted.
-    pub async fn live(self: Arc<Self>) {
+    pub(crate) async fn live(self: Arc<Self>) {
         let mut ending = self.ending.subscribe();
         let life = async {
             if let Err(NotStarted::Failed(why) | NotStarted::Waiting(_, why)) = self.run().await {
-                events::warning(self.store(), &self.object(), "FailedCreatePodSandBox", &why);
+                events::warning(
+                    self.store(),
+                    self.object().as_deref(),
+                    "FailedCreatePodSandBox",
+                    &why,
+                );
             }
             std::future::pending::<()>().await;
         };
@@ -434,7 +440,7 @@ impl Pod {
         let process = match self.start(pod, container).await {
             Ok(process) => process,
             Err(NotStarted::Failed(why)) => {
-                events::warning(self.store(), &self.object(), "Failed", &why);
+                events::warning(self.store(), self.object().as_deref(), "Failed", &why);
                 self.set_container(name, |c| {
                     c.state = State::Terminated(Ended {
                         code: 128,
@@ -486,7 +492,7 @@ impl Pod {
                 .watch(&[Kind::Secret, Kind::ConfigMap], self.store().revision());
             match self.try_start(pod, container).await {
                 Err(NotStarted::Waiting(reason, message)) => {
-                    events::warning(self.store(), &self.object(), "Failed", &message);
+                    events::warning(self.store(), self.object().as_deref(), "Failed", &message);
                     self.set_container(name, |c| {
                         c.state = State::Waiting {
                             reason,
@@ -541,7 +547,7 @@ impl Pod {
         }
         let (stdio, pipes) =
             Stdio::pipes().map_err(|e| NotStarted::Failed(format!("making pipes: {e}")))?;
-        let sandbox = if self.on_router(pod) {
+        let sandbox = if Self::on_router(pod) {
             &self.kubelet.router
         } else {
             &self.sandbox
@@ -563,7 +569,7 @@ impl Pod {
         Ok(process)
     }
 
-    fn on_router(&self, pod: &Value) -> bool {
+    fn on_router(pod: &Value) -> bool {
         pod.pointer("/spec/hostNetwork") == Some(&Value::Bool(true))
     }
 
@@ -599,9 +605,10 @@ impl Pod {
             "search {namespace}.svc.cluster.local svc.cluster.local cluster.local\nnameserver {}\noptions ndots:5\n",
             AddressPlan::dns(self.kubelet.cluster)
         );
+        // Writing to a string cannot fail.
         let mut hosts = "# Kubernetes-managed hosts file.\n127.0.0.1\tlocalhost\n".to_owned();
         if let Some(ip) = lock(&self.state).ip {
-            hosts += &format!("{ip}\t{}\n", self.name);
+            let _ = writeln!(hosts, "{ip}\t{}", self.name);
         }
         for alias in pod["spec"]["hostAliases"].as_array().into_iter().flatten() {
             let names: Vec<&str> = alias["hostnames"]
@@ -610,8 +617,9 @@ impl Pod {
                 .flatten()
                 .filter_map(Value::as_str)
                 .collect();
-            hosts += &format!(
-                "{}\t{}\n",
+            let _ = writeln!(
+                hosts,
+                "{}\t{}",
                 alias["ip"].as_str().unwrap_or_default(),
                 names.join("\t")
             );
@@ -690,7 +698,7 @@ impl Pod {
         {
             events::warning(
                 self.store(),
-                &self.object(),
+                self.object().as_deref(),
                 "FailedKillPod",
                 &error.to_string(),
             );
@@ -711,13 +719,8 @@ impl Pod {
         }
     }
 
-    /// The pod's address, once it has one.
-    pub fn ip(&self) -> Option<Ipv4Addr> {
-        lock(&self.state).ip
-    }
-
     /// Connects to a port on the pod's loopback address.
-    pub async fn connect(&self, port: u16) -> Result<tokio::net::TcpStream, NodeError> {
+    pub(crate) async fn connect(&self, port: u16) -> Result<tokio::net::TcpStream, NodeError> {
         self.kubelet
             .node
             .connect_tcp(&self.sandbox, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))

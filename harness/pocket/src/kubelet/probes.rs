@@ -23,7 +23,7 @@ const EAGER: Duration = Duration::from_millis(10);
 const NEARLY: Duration = Duration::from_millis(2);
 
 /// Probes a running container for as long as it runs, and tells each change of its readiness.
-pub async fn run(pod: &Arc<Pod>, container: &Value, tell: impl Fn(bool)) -> Infallible {
+pub(super) async fn run(pod: &Arc<Pod>, container: &Value, tell: impl Fn(bool)) -> Infallible {
     if images::resolve(container["image"].as_str().unwrap_or_default()) == Some(Image::Proxy) {
         live(pod).await;
         tell(true);

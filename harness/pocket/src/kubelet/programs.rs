@@ -17,9 +17,9 @@ const LIB: &str = "/meshproof/lib";
 const SHARE: &str = "/meshproof/share";
 const PATH: &str = "/meshproof/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 /// Where Envoy finds its ADS server.
-pub const XDS_SOCKET: &str = "/run/meshproof/xds.sock";
+pub(super) const XDS_SOCKET: &str = "/run/meshproof/xds.sock";
 /// Envoy's bootstrap file.
-pub const BOOTSTRAP: &str = "/etc/istio/proxy/envoy.json";
+pub(super) const BOOTSTRAP: &str = "/etc/istio/proxy/envoy.json";
 
 /// The host's programs that pods run, by canonical path.
 #[derive(Clone, Debug)]
@@ -46,7 +46,7 @@ pub struct Programs {
 
 /// Why an image's own start script would have given up.
 #[derive(Debug, PartialEq, Eq, thiserror::Error)]
-pub enum ProgramError {
+pub(super) enum ProgramError {
     /// The official images insist on one of three variables.
     #[error(
         "database is uninitialized and password option is not specified: set one of MYSQL_ROOT_PASSWORD, MYSQL_ALLOW_EMPTY_PASSWORD, MYSQL_RANDOM_ROOT_PASSWORD"
@@ -68,7 +68,7 @@ fn words(container: &Value, key: &str, env: &[(String, String)]) -> Vec<String> 
 }
 
 /// The program of a container, without files and directories of volumes.
-pub fn container(
+pub(super) fn container(
     image: Image,
     container: &Value,
     env: &[(String, String)],
@@ -156,8 +156,7 @@ fn is_server(command: &[String], args: &[String]) -> bool {
     let first = command.first().or(args.first());
     let name = first.map(|f| f.rsplit('/').next().unwrap_or(f));
     match name {
-        None => true,
-        Some("mysqld" | "mariadbd" | "docker-entrypoint.sh") => true,
+        None | Some("mysqld" | "mariadbd" | "docker-entrypoint.sh") => true,
         Some(option) => command.is_empty() && option.starts_with('-'),
     }
 }

@@ -6,7 +6,7 @@
 use meshproof_pocket_node::rules::CaptureRules;
 
 /// The ruleset for the arguments of an `istio-init` container.
-pub fn rules(args: &[&str]) -> Result<String, String> {
+pub(super) fn rules(args: &[&str]) -> Result<String, String> {
     let mut rules = CaptureRules::default();
     let mut args = args.iter().skip(1);
     while let Some(flag) = args.next() {
@@ -35,7 +35,7 @@ fn apply(rules: &mut CaptureRules, flag: &str, value: &str) -> Result<(), String
         "-z" | "--inbound-capture-port" => rules.inbound_port = number(flag, value)?,
         "-d" | "--istio-local-exclude-ports" => rules.excluded_inbound_ports = list(flag, value)?,
         "-o" | "--istio-local-outbound-ports-exclude" => {
-            rules.excluded_outbound_ports = list(flag, value)?
+            rules.excluded_outbound_ports = list(flag, value)?;
         }
         "-x" | "--istio-service-exclude-cidr" => {
             rules.excluded_outbound_ranges = words(value)

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 
 /// What one container does.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum State {
+pub(super) enum State {
     /// Not started, and why.
     Waiting {
         /// `ContainerCreating`, `PodInitializing`, `ErrImagePull`, ...
@@ -27,7 +27,7 @@ pub enum State {
 
 /// How a container ended.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ended {
+pub(super) struct Ended {
     /// Exit code; a signal is 128 + its number.
     pub code: i32,
     /// RFC 3339.
@@ -40,7 +40,7 @@ pub struct Ended {
 
 /// One container of the pod.
 #[derive(Clone, Debug)]
-pub struct Container {
+pub(super) struct Container {
     /// Its name.
     pub name: String,
     /// Its image as written.
@@ -63,7 +63,7 @@ pub struct Container {
 
 /// The whole pod.
 #[derive(Clone, Debug)]
-pub struct PodState {
+pub(super) struct PodState {
     /// Init containers and sidecars, in order.
     pub init: Vec<Container>,
     /// Ordinary containers, in order.
@@ -80,7 +80,7 @@ pub struct PodState {
 
 impl PodState {
     /// `status.phase`.
-    pub fn phase(&self) -> &'static str {
+    pub(super) fn phase(&self) -> &'static str {
         let ended = |c: &Container| match &c.state {
             State::Terminated(e) => Some(e.code),
             _ => None,
@@ -115,7 +115,7 @@ impl PodState {
     }
 
     /// Whether the init containers are through.
-    pub fn initialized(&self) -> bool {
+    pub(super) fn initialized(&self) -> bool {
         self.init.iter().all(|c| match &c.state {
             State::Terminated(e) => !c.sidecar && e.code == 0,
             State::Running { .. } => c.sidecar && c.started,
@@ -124,14 +124,14 @@ impl PodState {
     }
 
     /// Whether all containers are ready.
-    pub fn ready(&self) -> bool {
+    pub(super) fn ready(&self) -> bool {
         self.initialized()
             && self.main.iter().all(|c| c.ready)
             && self.init.iter().filter(|c| c.sidecar).all(|c| c.ready)
     }
 
     /// `status`, as the API has it. `previous` keeps the times of conditions that did not change.
-    pub fn render(&self, previous: &Value, now: &str) -> Value {
+    pub(super) fn render(&self, previous: &Value, now: &str) -> Value {
         let mut status = json!({
             "phase": self.phase(),
             "conditions": self.conditions(previous, now),

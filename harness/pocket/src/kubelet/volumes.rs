@@ -1,4 +1,4 @@
-//! The files that a container finds: Secrets, ConfigMaps, downward API, service-account tokens.
+//! The files that a container finds: Secrets, `ConfigMaps`, downward API, service-account tokens.
 //!
 //! Pure. An `emptyDir` is a directory of the pod's own; its sharing between containers of a pod is
 //! the node's business.
@@ -9,7 +9,7 @@ use super::env::{EnvError, Lookup, data, field};
 
 /// A file for a container.
 #[derive(Clone, PartialEq, Eq)]
-pub struct File {
+pub(super) struct File {
     /// Absolute path in the container.
     pub path: String,
     /// Permission bits.
@@ -33,7 +33,7 @@ impl std::fmt::Debug for File {
 
 /// What is mounted into a container.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Mounts {
+pub(super) struct Mounts {
     /// Files to be written.
     pub files: Vec<File>,
     /// Empty writable directories: path in the container and name of the volume.
@@ -41,7 +41,7 @@ pub struct Mounts {
 }
 
 /// Resolves the volume mounts of `container`. `token` is the pod's service-account token.
-pub fn resolve(
+pub(super) fn resolve(
     pod: &Value,
     container: &Value,
     lookup: &dyn Lookup,
