@@ -8,7 +8,7 @@ use thiserror::Error;
 
 use crate::{
     MeshConfig, MeshConfigError, Objects, ProxyConfig, ProxyId, SecretValue, admission, admit,
-    compile,
+    compile, compile::envoy::socket_address,
 };
 
 /// A cluster file that cannot be compiled.
@@ -31,9 +31,13 @@ pub enum ClusterFileError {
     MeshConfig(#[from] MeshConfigError),
 }
 
+/// The filter by which an HTTP listener is known.
+const HTTP_FILTER: &str = "envoy.filters.network.http_connection_manager";
+
 /// Compiles a multi-document cluster file: file name to JSON, `proxy-NAME.json` for each pod with a
 /// proxy (`listeners`, `clusters`, `endpoints`, `secrets` as digests) and `admission.json` (one entry
-/// for each Istio object: `kind`, `namespace`, `name`, and `error`, `warnings` where there are any).
+/// for each Istio object: `kind`, `namespace`, `name`, and `error`, `warnings` where there are any; `null`
+/// without any). HTTP listeners are named there and no more; the embedded mesh does not make them.
 ///
 /// `file` is the name that errors show. Objects that admission refuses take no effect. Where pods of two
 /// namespaces share a name, the file's name is `proxy-NAME.NAMESPACE.json` for both.
@@ -59,7 +63,12 @@ pub fn compile_cluster_files(
             )
         })
         .collect();
-    files.insert("admission.json".into(), judged.into());
+    let judged = if judged.is_empty() {
+        Value::Null
+    } else {
+        judged.into()
+    };
+    files.insert("admission.json".into(), judged);
     Ok(files)
 }
 
@@ -190,6 +199,29 @@ fn judged(object: &Value, mesh: &MeshConfig) -> Option<Value> {
     Some(entry.into())
 }
 
+/// The listeners, with the HTTP ones named: Istio's HTTP filter without what it would do.
+fn with_http(config: &ProxyConfig) -> Vec<Value> {
+    let mut listeners = config.listeners.clone();
+    for place in &config.http {
+        let name = format!("{}_{}", place.address, place.port);
+        let chain = json!({"filters": [{"name": HTTP_FILTER}]});
+        match listeners.iter_mut().find(|l| l["name"] == *name) {
+            Some(listener) => {
+                if let Some(chains) = listener["filter_chains"].as_array_mut() {
+                    chains.push(chain);
+                }
+            }
+            None => listeners.push(json!({
+                "name": name,
+                "address": socket_address(&place.address, place.port),
+                "bind_to_port": false,
+                "filter_chains": [chain],
+            })),
+        }
+    }
+    listeners
+}
+
 fn proxy_file(config: &ProxyConfig) -> Value {
     let secrets: Map<String, Value> = config
         .secrets
@@ -204,7 +236,7 @@ fn proxy_file(config: &ProxyConfig) -> Value {
         })
         .collect();
     json!({
-        "listeners": config.listeners,
+        "listeners": with_http(config),
         "clusters": config.clusters,
         "endpoints": config.endpoints,
         "secrets": secrets,

@@ -3,7 +3,7 @@
 mod access_log;
 mod cluster;
 mod endpoints;
-mod envoy;
+pub(crate) mod envoy;
 mod gateway;
 mod inbound;
 mod inspectors;
@@ -27,8 +27,8 @@ use scope::Scope;
 /// What one Envoy is told, in Envoy's JSON with proto field names.
 ///
 /// EDS and SDS sources are `{"ads": {}}`, so that all of it can be pushed over one ADS stream to a
-/// stock Envoy. Names are unique within each list; order is stable. HTTP listeners are left out: such
-/// traffic takes the way of traffic to unknown destinations.
+/// stock Envoy. Names are unique within each list; order is stable. HTTP listeners are left out and
+/// only named in `http`: such traffic takes the way of traffic to unknown destinations.
 #[derive(Clone, Debug, Default)]
 pub struct ProxyConfig {
     /// `envoy.config.listener.v3.Listener`, each with its `name`.
@@ -40,6 +40,17 @@ pub struct ProxyConfig {
     /// Every secret that listeners and clusters ask for by SDS name. `None`: asked for and not
     /// served, so Envoy waits for it (for ever, or 15 s, by the `initial_fetch_timeout` of the source).
     pub secrets: BTreeMap<String, Option<SecretValue>>,
+    /// Where Istio would have a listener for HTTP, or a chain for HTTP in a listener.
+    pub http: Vec<HttpPlace>,
+}
+
+/// An address and port that take HTTP, by name only.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HttpPlace {
+    /// The listener's address.
+    pub address: String,
+    /// The listener's port.
+    pub port: u32,
 }
 
 /// Compiles the configuration of `proxy`. A proxy that is not among [`Objects::proxies`] gets an
@@ -59,7 +70,9 @@ pub fn compile(objects: &Objects, proxy: &ProxyId) -> ProxyConfig {
                 .clusters
                 .push(envoy::inbound_passthrough_cluster(&scope));
             config.listeners.push(inbound::virtual_inbound(&scope));
-            config.listeners.extend(outbound::listeners(&scope));
+            let (listeners, http) = outbound::listeners(&scope);
+            config.listeners.extend(listeners);
+            config.http = http;
             config.listeners.push(outbound::virtual_outbound(&scope));
         }
         ProxyKind::Router => config.listeners = gateway::listeners(&scope),

@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use serde_json::{Map, Value, json};
 
 use super::{
+    HttpPlace,
     access_log::Direction,
     envoy::{self, socket_address},
     scope::Scope,
@@ -55,8 +56,9 @@ pub(crate) fn virtual_outbound(scope: &Scope<'_>) -> Value {
     listener.into()
 }
 
-/// The listeners of services, which connections reach by their original destination.
-pub(crate) fn listeners(scope: &Scope<'_>) -> Vec<Value> {
+/// The listeners of services, which connections reach by their original destination, and the places
+/// that take HTTP.
+pub(crate) fn listeners(scope: &Scope<'_>) -> (Vec<Value>, Vec<HttpPlace>) {
     let mut entries: Vec<Entry> = Vec::new();
     for service in scope
         .services
@@ -67,7 +69,16 @@ pub(crate) fn listeners(scope: &Scope<'_>) -> Vec<Value> {
             add(service, port, scope, &mut entries);
         }
     }
-    entries.iter().filter_map(|e| finish(e, scope)).collect()
+    let takes_http = |e: &&Entry| e.chains.iter().any(|c| c.is_http);
+    let http = entries.iter().filter(takes_http).map(|e| HttpPlace {
+        address: e.bind.clone(),
+        port: e.port,
+    });
+    let http = http.collect();
+    (
+        entries.iter().filter_map(|e| finish(e, scope)).collect(),
+        http,
+    )
 }
 
 fn add(service: &Service, port: &Port, scope: &Scope<'_>, entries: &mut Vec<Entry>) {

@@ -13,10 +13,3 @@ pub(crate) const NOT_EQUAL: &[(&str, &str)] = &[
         "the same: the recording has the default format in place of the mesh configuration's own",
     ),
 ];
-
-/// Parts of a configuration that are not compared.
-pub(crate) const LEFT_ASIDE: &[(&str, &str)] = &[(
-    "listeners whose recorded form is {\"http\": true}",
-    "HTTP is out of the embedded mesh's scope: such listeners are not made, and their traffic takes the way \
-     of traffic to unknown destinations; where a port takes both, the TCP half is made",
-)];
