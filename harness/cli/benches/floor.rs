@@ -85,12 +85,10 @@ fn report(floors: Vec<f64>, ours: &[Run]) {
 
 fn peak_memory(root: &Path, out: &Path) {
     let mut child = command(root, out).spawn().expect("starting meshproof");
-    let peaks = peak(&mut child, Path::new(MESHPROOF));
-    let all: f64 = peaks.iter().map(|process| process.mib).sum();
-    println!("\npeak memory of the harness itself: {all:.1} MiB");
-    for process in peaks {
-        println!("    {:<34} {:>7.1} MiB", process.name, process.mib);
-    }
+    let peak = peak(&mut child, Path::new(MESHPROOF));
+    println!("\npeak memory of the harness itself");
+    println!("  the command                  {:>7.1} MiB", peak.command);
+    println!("  with its node, shared once   {:>7.1} MiB", peak.together);
 }
 
 /// Wall time of one run of the script, in milliseconds, as it measures it itself.
