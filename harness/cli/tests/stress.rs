@@ -13,7 +13,10 @@ use leftovers::Family;
 use tempfile::TempDir;
 
 fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../..")
+        .canonicalize()
+        .unwrap()
 }
 
 fn start(out: &TempDir) -> Child {
@@ -30,7 +33,10 @@ fn start(out: &TempDir) -> Child {
 }
 
 fn mounts() -> usize {
-    std::fs::read_to_string("/proc/self/mountinfo").unwrap().lines().count()
+    std::fs::read_to_string("/proc/self/mountinfo")
+        .unwrap()
+        .lines()
+        .count()
 }
 
 fn interfaces() -> usize {
@@ -39,7 +45,9 @@ fn interfaces() -> usize {
 
 /// Somewhere within a run; the clock's nanoseconds are random enough.
 fn moment() -> Duration {
-    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap();
+    let now = SystemTime::now()
+        .duration_since(SystemTime::UNIX_EPOCH)
+        .unwrap();
     Duration::from_micros(u64::from(now.subsec_nanos()) % 600_000)
 }
 
@@ -49,12 +57,20 @@ fn a_hundred_runs_pass() {
     for nth in 0..100 {
         let out = tempfile::tempdir().unwrap();
         let status = start(&out).wait().unwrap();
-        assert!(status.success(), "run {nth}: {status}; its report: {:?}", out.keep());
+        assert!(
+            status.success(),
+            "run {nth}: {status}; its report: {:?}",
+            out.keep()
+        );
     }
 }
 
 #[test]
 #[ignore = "takes half a minute"]
+#[allow(
+    clippy::disallowed_methods,
+    reason = "the moment of the kill is what is under test"
+)]
 fn twenty_kills_at_random_moments_leave_nothing() {
     let before = (mounts(), interfaces());
     for nth in 0..20 {
@@ -62,7 +78,6 @@ fn twenty_kills_at_random_moments_leave_nothing() {
         std::fs::create_dir(out.path().join("tmp")).unwrap();
         let mut child = start(&out);
         let after = moment();
-        // The moment itself is what is under test.
         std::thread::sleep(after);
         let family = Family::of(child.id());
         child.kill().unwrap();
@@ -70,8 +85,15 @@ fn twenty_kills_at_random_moments_leave_nothing() {
         if family.is_more_than_one() {
             family.assert_gone();
         }
-        assert_eq!((mounts(), interfaces()), before, "run {nth}, killed after {after:?}");
+        assert_eq!(
+            (mounts(), interfaces()),
+            before,
+            "run {nth}, killed after {after:?}"
+        );
         let left: Vec<_> = std::fs::read_dir(out.path().join("tmp")).unwrap().collect();
-        assert!(left.is_empty(), "run {nth}, killed after {after:?}: {left:?}");
+        assert!(
+            left.is_empty(),
+            "run {nth}, killed after {after:?}: {left:?}"
+        );
     }
 }

@@ -37,7 +37,10 @@ impl Family {
     }
 
     /// Whether the root had started anything by then.
-    #[allow(dead_code, reason = "one of the two users of this file kills at moments of its own choice")]
+    #[allow(
+        dead_code,
+        reason = "one of the two users of this file kills at moments of its own choice"
+    )]
     pub(crate) fn is_more_than_one(&self) -> bool {
         self.0.len() > 1
     }

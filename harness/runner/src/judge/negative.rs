@@ -50,7 +50,7 @@ fn nothing_came_back(facts: &Facts<'_>, checks: &mut Checks) {
         return checks.unknown("nothing came back", facts.why_missing(source::CLIENT));
     };
     if facts.speaks_first() {
-        bytes_back(facts, client, checks);
+        bytes_back(client, checks);
         match &facts.case.evidence.waiting_client {
             Some(waiting) => greeting(facts, waiting, "waiting client gets no greeting", checks),
             None => checks.unknown(
@@ -63,7 +63,7 @@ fn nothing_came_back(facts: &Facts<'_>, checks: &mut Checks) {
     }
 }
 
-fn bytes_back(facts: &Facts<'_>, client: &ClientEvidence, checks: &mut Checks) {
+fn bytes_back(client: &ClientEvidence, checks: &mut Checks) {
     const WHAT: &str = "client that speaks first gets nothing";
     match client.received_bytes {
         None => {

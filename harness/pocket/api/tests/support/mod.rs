@@ -159,8 +159,11 @@ pub async fn listen(server: &ApiServer) -> Listening {
 pub async fn https_client(listening: &Listening) -> kube::Client {
     let _installed = rustls::crypto::ring::default_provider().install_default();
     let kubeconfig = kube::config::Kubeconfig::from_yaml(&listening.kubeconfig).unwrap();
-    let config = kube::Config::from_custom_kubeconfig(kubeconfig, &Default::default())
-        .await
-        .unwrap();
+    let config = kube::Config::from_custom_kubeconfig(
+        kubeconfig,
+        &kube::config::KubeConfigOptions::default(),
+    )
+    .await
+    .unwrap();
     kube::Client::try_from(config).unwrap()
 }

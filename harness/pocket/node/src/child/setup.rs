@@ -152,9 +152,26 @@ fn base() -> Result<Host, Failure> {
         }
     }
     show(Path::new("/host/etc"), Path::new("/base/etc"))?;
+    hide_home(std::env::var_os("HOME").as_deref())?;
     devices()?;
     host.etc = etc()?;
     Ok(host)
+}
+
+/// The user's home stays unseen wherever it is. A home that is a top-level directory's own root
+/// (`/`, or `/srv` of a service user) holds more than a home, and is shown.
+fn hide_home(home: Option<&std::ffi::OsStr>) -> Result<(), Failure> {
+    let Some(home) = home
+        .map(Path::new)
+        .and_then(|home| home.strip_prefix("/").ok())
+    else {
+        return Ok(());
+    };
+    let shown = Path::new("/base").join(home);
+    if home.components().count() < 2 || !shown.is_dir() {
+        return Ok(());
+    }
+    tmpfs(&shown, "mode=0755,size=0")
 }
 
 fn show(from: &Path, to: &Path) -> Result<(), Failure> {

@@ -22,7 +22,7 @@ pub(crate) fn apply(kind: Kind, object: &mut Value) {
         Kind::Service => service::apply(object),
         Kind::Secret => secret(object),
         Kind::PersistentVolumeClaim => {
-            default_to(map_mut(object, "spec"), "volumeMode", "Filesystem")
+            default_to(map_mut(object, "spec"), "volumeMode", "Filesystem");
         }
         Kind::RoleBinding | Kind::ClusterRoleBinding => binding(object),
         Kind::ConfigMap => drop_empty_map(object, "data"),

@@ -69,7 +69,7 @@ fn container(container: &mut Map<String, Value>) {
     };
     default_to(container, "imagePullPolicy", policy);
     each(container.get_mut("ports"), |port| {
-        default_to(port, "protocol", "TCP")
+        default_to(port, "protocol", "TCP");
     });
     each(container.get_mut("env"), |variable| {
         if let Some(Value::Object(field)) = variable
