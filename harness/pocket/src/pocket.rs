@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use meshproof_pki::{MeshCa, PkiError};
 use meshproof_pocket_api::{
     ApiServer, Kind, ListenError, Listening, StatusError, Store, TlsConfig,
@@ -9,7 +11,8 @@ use meshproof_pocket_api::{
 use meshproof_pocket_node::{LinkEnd, LinkSpec, Node, NodeError, NodeOptions, RouterSpec};
 use meshproof_pocket_xds::Ads;
 use serde_json::Value;
-use tokio::task::JoinSet;
+use tokio::sync::watch;
+use tokio::task::{AbortHandle, JoinSet};
 
 use crate::addresses::{AddressPlan, ClusterName};
 use crate::admission::MeshAdmission;
@@ -58,7 +61,9 @@ pub enum PocketError {
 pub struct Pocket {
     node: Node,
     clusters: [Cluster; 2],
-    _tasks: JoinSet<()>,
+    /// What part of the clusters ended by itself, if one did.
+    broken: watch::Receiver<Option<String>>,
+    supervisor: AbortHandle,
 }
 
 /// One running cluster.
@@ -91,15 +96,19 @@ impl Pocket {
             start_cluster(server, &node, &programs, server_mesh),
         )?;
         let clusters = [client, server].map(|(cluster, work)| {
-            for task in work {
-                tasks.spawn(task);
+            for (part, task) in work {
+                let part = format!("{part} of cluster {}", cluster.name);
+                tasks.spawn(task.map(|()| part));
             }
             cluster
         });
+        let (tell, broken) = watch::channel(None);
+        let supervisor = tokio::spawn(supervise(tasks, tell)).abort_handle();
         Ok(Self {
             node,
             clusters,
-            _tasks: tasks,
+            broken,
+            supervisor,
         })
     }
 
@@ -111,16 +120,39 @@ impl Pocket {
         }
     }
 
-    /// Returns when the node has ended by itself: killed, or out of memory.
-    pub async fn ended(&self) {
-        self.node.ended().await;
+    /// Returns, with what it was, when a part of the clusters has ended by itself: the node killed or
+    /// out of memory, or a fault in a controller.
+    pub async fn ended(&self) -> String {
+        let mut broken = self.broken.clone();
+        tokio::select! {
+            () = self.node.ended() => "the node ended".to_owned(),
+            found = broken.wait_for(Option::is_some) => {
+                found.ok().and_then(|found| found.clone()).unwrap_or_else(|| "the supervisor ended".to_owned())
+            }
+        }
     }
 
     /// Ends everything and returns when nothing is left.
     pub async fn stop(self) -> Result<(), PocketError> {
-        drop(self.clusters);
-        Ok(self.node.stop().await?)
+        self.node.stop().await?;
+        Ok(())
     }
+}
+
+impl Drop for Pocket {
+    fn drop(&mut self) {
+        self.supervisor.abort();
+    }
+}
+
+/// No part of a cluster ends by itself. If one does, it is said, and the others end too.
+async fn supervise(mut tasks: JoinSet<String>, tell: watch::Sender<Option<String>>) {
+    let ended = match tasks.join_next().await {
+        Some(Ok(part)) => format!("the {part} ended"),
+        Some(Err(error)) => format!("a fault in meshproof itself: {error}"),
+        None => return,
+    };
+    tell.send_replace(Some(ended));
 }
 
 impl Cluster {
@@ -158,7 +190,8 @@ async fn make_network(node: &Node) -> Result<(), PocketError> {
         .await?)
 }
 
-type Work = Vec<std::pin::Pin<Box<dyn Future<Output = ()> + Send>>>;
+/// The parts of a cluster that run for as long as it does, by name.
+type Work = Vec<(&'static str, BoxFuture<'static, ()>)>;
 
 async fn start_cluster(
     name: ClusterName,
@@ -206,13 +239,22 @@ async fn start_cluster(
     let tcp_zone = Arc::clone(&zone);
     let garbage = api.clone();
     let work: Work = vec![
-        Box::pin(async move { drop(dns::serve_udp(zone, udp).await) }),
-        Box::pin(async move { drop(dns::serve_tcp(tcp_zone, tcp).await) }),
-        Box::pin(async move { garbage.collect_garbage().await }),
-        Box::pin(reconcile::run(Arc::clone(&store), root)),
-        Box::pin(network.run()),
-        Box::pin(kubelet.run()),
-        Box::pin(mesh.run()),
+        (
+            "name server (UDP)",
+            async move { drop(dns::serve_udp(zone, udp).await) }.boxed(),
+        ),
+        (
+            "name server (TCP)",
+            async move { drop(dns::serve_tcp(tcp_zone, tcp).await) }.boxed(),
+        ),
+        ("garbage collector", garbage.collect_garbage().boxed()),
+        (
+            "controllers",
+            reconcile::run(Arc::clone(&store), root).boxed(),
+        ),
+        ("network", network.run().boxed()),
+        ("kubelet", kubelet.run().boxed()),
+        ("control plane", mesh.run().boxed()),
     ];
     Ok((Cluster { name, api }, work))
 }

@@ -157,7 +157,7 @@ async fn cases(
             return Ok(());
         }
         exit = stop.wait() => stopped(exit),
-        () = pocket.ended() => Failure::new(Exit::EnvironmentFailed, "the embedded clusters ended by themselves"),
+        part = pocket.ended() => Failure::new(Exit::EnvironmentFailed, format!("the embedded clusters ended by themselves: {part}")),
     };
     told.stop(failure.message.clone());
     // What was found until now is worth a moment, but no more than that.

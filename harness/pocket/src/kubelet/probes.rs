@@ -19,8 +19,11 @@ use crate::mesh::ADMIN;
 
 /// Between two attempts of a probe that has never succeeded.
 const EAGER: Duration = Duration::from_millis(10);
-/// Between two questions to a proxy that has its configuration and is not live yet.
+/// Between the first two questions to a proxy that has its configuration and is not live yet; each
+/// later pause is twice as long, up to [`RARELY`]: a proxy that waits for a secret does so for 15 s.
 const NEARLY: Duration = Duration::from_millis(2);
+/// See [`NEARLY`].
+const RARELY: Duration = Duration::from_millis(100);
 
 /// Probes a running container for as long as it runs, and tells each change of its readiness.
 pub(super) async fn run(pod: &Arc<Pod>, container: &Value, tell: impl Fn(bool)) -> Infallible {
@@ -47,13 +50,15 @@ async fn live(pod: &Arc<Pod>) {
     let mut status = pod.kubelet.ads.subscribe(pod.sandbox.clone());
     // The sender lives as long as the proxy is known, and the pod as long as this future.
     drop(status.wait_for(|s| s.acknowledged.is_some()).await);
+    let mut pause = NEARLY;
     loop {
         if let Ok(stream) = pod.kubelet.node.connect_tcp(&pod.sandbox, ADMIN).await
             && admin::get(stream, "/ready").await.is_ok()
         {
             return;
         }
-        tokio::time::sleep(NEARLY).await;
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(RARELY);
     }
 }
 
