@@ -1,6 +1,6 @@
 //! A real Envoy on the stream: boot, update, refusal, warming, rebuilt clusters, reconnecting.
 //!
-//! The program is `MESHPROOF_ENVOY`; without it the tests say so and pass, under `CI` they fail.
+//! The program is found as a run finds it; without it the tests say so and pass, under `CI` they fail.
 //! With `MESHPROOF_TEST_MARK` its connections carry that mark, which needs `CAP_NET_ADMIN`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
@@ -17,6 +17,7 @@ use meshproof_pocket_xds::{
     admin::{Admin, Content},
     bootstrap::{AdminAddress, BootstrapOptions, arguments, bootstrap},
 };
+use meshproof_toolchain::{Options, Silent};
 use serde_json::{Value, json};
 use tokio::{
     net::{UnixListener, UnixStream},
@@ -42,15 +43,15 @@ impl Drop for Rig {
 }
 
 fn program() -> Option<PathBuf> {
-    let program = env::var_os("MESHPROOF_ENVOY").map(PathBuf::from);
-    assert!(
-        program.is_some() || env::var_os("CI").is_none(),
-        "MESHPROOF_ENVOY must name an envoy under CI"
-    );
-    if program.is_none() {
-        println!("skipped: MESHPROOF_ENVOY does not name an envoy");
+    let options = Options::current().unwrap();
+    match meshproof_toolchain::find(&options, &Silent) {
+        Ok(found) => Some(found.envoy.path),
+        Err(error) => {
+            assert!(env::var_os("CI").is_none(), "{error}");
+            println!("skipped: {error}");
+            None
+        }
     }
-    program
 }
 
 fn start(dir: &tempfile::TempDir, program: &PathBuf) -> Child {
