@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::controllers::reconcile::inject;
 use crate::install::{ISTIO_SYSTEM, MESH_CONFIG_MAP};
-use crate::mesh::default_mesh_config;
+use crate::mesh::{default_mesh_config, mesh_config};
 
 /// Admission over one cluster's store.
 pub(crate) struct MeshAdmission {
@@ -21,19 +21,6 @@ impl MeshAdmission {
     /// Injects by the labels of the namespaces in `store`, and judges by its mesh configuration.
     pub(crate) fn new(store: Arc<Store>) -> Self {
         Self { store }
-    }
-
-    fn mesh_config(&self) -> MeshConfig {
-        let map = self
-            .store
-            .get(Kind::ConfigMap, ISTIO_SYSTEM, MESH_CONFIG_MAP);
-        let text = map
-            .as_ref()
-            .and_then(|m| m.pointer("/data/mesh"))
-            .and_then(Value::as_str);
-        // A broken mesh configuration was refused when it was written; see below.
-        text.and_then(|text| MeshConfig::from_yaml(text).ok())
-            .unwrap_or_else(default_mesh_config)
     }
 }
 
@@ -58,7 +45,9 @@ impl Admission for MeshAdmission {
 
 impl MeshAdmission {
     fn judge(&self, object: &Value) -> Result<Warnings, StatusError> {
-        let verdict = meshproof_mesh::admit(object, &self.mesh_config());
+        // A broken mesh configuration was refused when it was written.
+        let mesh = mesh_config(&self.store).unwrap_or_else(|_| default_mesh_config());
+        let verdict = meshproof_mesh::admit(object, &mesh);
         match verdict.error {
             // The API server gives a webhook's refusal the code that the webhook chose; istiod's is 400.
             Some(message) => Err(StatusError::bad_request(message)),

@@ -1,0 +1,192 @@
+//! The mesh's control plane: what istiod does. Watches the store, compiles every proxy's
+//! configuration, pushes it, and says in the store how far the proxies have followed.
+
+mod progress;
+mod report;
+mod secrets;
+
+use std::net::{Ipv4Addr, SocketAddrV4};
+use std::sync::Arc;
+
+use meshproof_mesh::{MeshConfig, MeshConfigError, Objects, ProxyConfig, compile};
+use meshproof_pki::MeshCa;
+use meshproof_pocket_api::{Event, KINDS, Kind, Store, Watch};
+use meshproof_pocket_node::Node;
+use meshproof_pocket_xds::{Ads, Snapshot};
+use serde_json::Value;
+
+use self::progress::{RECHECK, Round, Told};
+use self::report::{Compiled, concerns, is_istio, own};
+use self::secrets::Secrets;
+use crate::addresses::ClusterName;
+use crate::install::{DEFAULT_MESH_CONFIG, ISTIO_SYSTEM, MESH_CONFIG_MAP};
+
+/// What the mesh reads.
+const READ: [Kind; 14] = [
+    Kind::Namespace,
+    Kind::Pod,
+    Kind::Service,
+    Kind::ServiceAccount,
+    Kind::Secret,
+    Kind::ConfigMap,
+    Kind::Gateway,
+    Kind::VirtualService,
+    Kind::DestinationRule,
+    Kind::ServiceEntry,
+    Kind::Sidecar,
+    Kind::PeerAuthentication,
+    Kind::AuthorizationPolicy,
+    Kind::Telemetry,
+];
+
+/// Envoy's admin port in every proxy's pod.
+pub(crate) const ADMIN: SocketAddrV4 = SocketAddrV4::new(Ipv4Addr::LOCALHOST, 15000);
+
+/// The control plane of one cluster.
+pub(crate) struct Mesh {
+    store: Arc<Store>,
+    ads: Ads,
+    secrets: Secrets,
+    node: Node,
+    cluster: ClusterName,
+}
+
+impl Mesh {
+    /// The control plane of `cluster`.
+    pub(crate) fn new(
+        store: Arc<Store>,
+        ads: Ads,
+        ca: MeshCa,
+        node: Node,
+        cluster: ClusterName,
+    ) -> Arc<Self> {
+        Arc::new(Self {
+            store,
+            ads,
+            secrets: Secrets::new(ca),
+            node,
+            cluster,
+        })
+    }
+
+    /// The name under which a pod's proxy is known to ADS.
+    pub(crate) fn key(&self, namespace: &str, name: &str) -> String {
+        crate::kubelet::sandbox(self.cluster, namespace, name)
+    }
+
+    /// Follows the store; never returns by itself.
+    pub(crate) async fn run(self: Arc<Self>) {
+        let kinds: Vec<Kind> = KINDS.iter().map(|info| info.kind).collect();
+        loop {
+            let (_, mut watch) = self.store.list_and_watch(&kinds);
+            let mut round = self.push(watch.revision());
+            let mut reported = 0;
+            loop {
+                let progress = self.progress(&mut round).await;
+                if reported < round.revision || !progress.is_active() {
+                    self.report(&progress, &round);
+                    reported = if progress.is_active() {
+                        round.revision
+                    } else {
+                        0
+                    };
+                }
+                tokio::select! {
+                    event = watch.next() => match event {
+                        Ok(event) => self.follow(&event, &mut watch, &mut round),
+                        Err(_lagged) => break,
+                    },
+                    () = round.changed() => {}
+                    () = tokio::time::sleep(RECHECK), if !progress.warming.is_empty() => {}
+                }
+            }
+        }
+    }
+
+    /// Takes in an event and all that came with it.
+    fn follow(&self, first: &Event, watch: &mut Watch, round: &mut Round) {
+        let (mut stale, mut any) = (concerns(first), !own(first));
+        while let Ok(Some(event)) = watch.try_next() {
+            stale |= concerns(&event);
+            any |= !own(&event);
+        }
+        if stale {
+            *round = self.push(watch.revision());
+        } else if any {
+            round.revision = watch.revision();
+        }
+    }
+
+    /// Compiles everything and hands it to ADS, which pushes what changed.
+    fn push(&self, revision: u64) -> Round {
+        let mut problems = Vec::new();
+        let mesh = mesh_config(&self.store).unwrap_or_else(|error| {
+            problems.push(format!(
+                "configmap {ISTIO_SYSTEM}/{MESH_CONFIG_MAP}: {error}"
+            ));
+            default_mesh_config()
+        });
+        let mesh = Arc::new(mesh);
+        let all = READ.map(|kind| (kind, self.store.snapshot(kind)));
+        let istio = all.iter().filter(|(kind, _)| is_istio(*kind));
+        let compiled = istio.flat_map(|(kind, objects)| {
+            let object = |object: &Arc<Value>| Compiled {
+                kind: *kind,
+                object: Arc::clone(object),
+            };
+            objects.iter().map(object)
+        });
+        let compiled = compiled.collect();
+        let objects = Objects::new(mesh, all.into_iter().flat_map(|(_, objects)| objects));
+        let mut proxies = Vec::new();
+        for proxy in objects.proxies() {
+            let snapshot = self.snapshot(compile(&objects, &proxy), &mut problems);
+            let key = self.key(&proxy.namespace, &proxy.name);
+            match self.ads.set(key.clone(), &snapshot) {
+                Ok(version) => proxies.push(Told {
+                    proxy,
+                    version,
+                    status: self.ads.subscribe(key),
+                }),
+                Err(error) => problems.push(format!("configuration of proxy {proxy}: {error}")),
+            }
+        }
+        Round {
+            proxies,
+            compiled,
+            problems,
+            revision,
+        }
+    }
+
+    fn snapshot(&self, config: ProxyConfig, problems: &mut Vec<String>) -> Snapshot {
+        let secrets = config.secrets.iter().filter_map(|(name, value)| {
+            let value = value.as_ref()?;
+            self.secrets
+                .secret(name, value)
+                .map_err(|e| problems.push(format!("secret {name}: {e}")))
+                .ok()
+        });
+        Snapshot {
+            secrets: secrets.collect(),
+            listeners: config.listeners,
+            clusters: config.clusters,
+            endpoints: config.endpoints,
+        }
+    }
+}
+
+/// The mesh configuration in force.
+pub(crate) fn mesh_config(store: &Store) -> Result<MeshConfig, MeshConfigError> {
+    let map = store.get(Kind::ConfigMap, ISTIO_SYSTEM, MESH_CONFIG_MAP);
+    let text = map
+        .as_ref()
+        .and_then(|m| m.pointer("/data/mesh"))
+        .and_then(Value::as_str);
+    MeshConfig::from_yaml(text.unwrap_or(DEFAULT_MESH_CONFIG))
+}
+
+/// The mesh configuration of a cluster without one.
+pub(crate) fn default_mesh_config() -> MeshConfig {
+    MeshConfig::from_yaml(DEFAULT_MESH_CONFIG).expect("the default mesh configuration is valid")
+}

@@ -1,0 +1,137 @@
+//! What the control plane writes into the store: a condition on each Istio object, and a ConfigMap
+//! for all the rest.
+
+use std::sync::Arc;
+
+use meshproof_pocket_api::{Event, EventType, Kind, now};
+use serde_json::{Value, json};
+
+use super::progress::{Progress, Round};
+use super::{Mesh, READ};
+use crate::install::{ISTIO_SYSTEM, MESH_STATUS};
+
+/// The condition on each Istio object.
+const ACTIVE: &str = "meshproof.dev/Active";
+
+/// An Istio object as it was compiled: a later generation of it is not active yet.
+pub(super) struct Compiled {
+    pub(super) kind: Kind,
+    pub(super) object: Arc<Value>,
+}
+
+impl Mesh {
+    /// Writes the status: a condition on each Istio object, and the ConfigMap for all the rest.
+    pub(super) fn report(&self, progress: &Progress, round: &Round) {
+        let (status, reason, message) = if !progress.rejected.is_empty() {
+            ("False", "Rejected", progress.rejected.join("; "))
+        } else if !progress.warming.is_empty() {
+            ("False", "Warming", progress.warming.join("; "))
+        } else if !progress.waiting.is_empty() {
+            ("False", "Pushing", progress.waiting.join("; "))
+        } else {
+            ("True", "Active", "active at every proxy".to_owned())
+        };
+        for Compiled { kind, object } in &round.compiled {
+            self.condition(*kind, object, (status, reason, &message));
+        }
+        let before = self.store.get(Kind::ConfigMap, ISTIO_SYSTEM, MESH_STATUS);
+        let active = before
+            .as_ref()
+            .and_then(|m| m.pointer("/data/activeResourceVersion").cloned());
+        let active = if progress.is_active() {
+            json!(round.revision.to_string())
+        } else {
+            active.unwrap_or_else(|| json!("0"))
+        };
+        let data = json!({"activeResourceVersion": active,
+            "warming": progress.warming.join("\n"), "rejected": progress.rejected.join("\n")});
+        if before.is_some() {
+            let changed = self
+                .store
+                .modify(Kind::ConfigMap, ISTIO_SYSTEM, MESH_STATUS, |o| {
+                    o["data"] = data;
+                });
+            debug_assert!(changed.is_ok(), "{changed:?}");
+        } else {
+            let object =
+                json!({"metadata": {"name": MESH_STATUS, "namespace": ISTIO_SYSTEM}, "data": data});
+            let created = self.store.create(Kind::ConfigMap, object);
+            debug_assert!(created.is_ok(), "{created:?}");
+        }
+    }
+
+    /// An object that was active stays so while others of a later change are on their way.
+    fn condition(&self, kind: Kind, object: &Value, (status, reason, message): (&str, &str, &str)) {
+        let generation = &object["metadata"]["generation"];
+        let text = |k: &str| {
+            object["metadata"][k]
+                .as_str()
+                .unwrap_or_default()
+                .to_owned()
+        };
+        let Some(now_stored) = self.store.get(kind, &text("namespace"), &text("name")) else {
+            return;
+        };
+        let old = now_stored
+            .pointer("/status/conditions")
+            .and_then(Value::as_array)
+            .into_iter()
+            .flatten()
+            .find(|c| c["type"] == ACTIVE);
+        let settled =
+            old.is_some_and(|c| c["observedGeneration"] == *generation && c["status"] == "True");
+        if settled
+            || old.is_some_and(|c| {
+                c["observedGeneration"] == *generation
+                    && c["reason"] == reason
+                    && c["message"] == message
+            })
+        {
+            return;
+        }
+        let condition = json!({"type": ACTIVE, "status": status, "reason": reason, "message": message,
+            "observedGeneration": generation, "lastTransitionTime": now()});
+        let written = self
+            .store
+            .modify(kind, &text("namespace"), &text("name"), |o| {
+                let conditions = o["status"]["conditions"]
+                    .as_array()
+                    .into_iter()
+                    .flatten()
+                    .filter(|c| c["type"] != ACTIVE);
+                let all: Vec<Value> = conditions.cloned().chain([condition]).collect();
+                o["status"]["conditions"] = Value::Array(all);
+            });
+        // It may have been deleted meanwhile, and then needs no condition.
+        debug_assert!(
+            written.as_ref().err().is_none_or(|e| e.code == 404),
+            "{written:?}"
+        );
+    }
+}
+
+/// Whether an event is this controller's own writing.
+pub(super) fn own(event: &Event) -> bool {
+    (event.kind == Kind::ConfigMap && event.object["metadata"]["name"] == MESH_STATUS)
+        || is_report(event)
+}
+
+/// Whether a change can matter to a proxy's configuration. A status that changes without its
+/// specification is a report, except for a pod, whose address and readiness are in its status.
+pub(super) fn concerns(event: &Event) -> bool {
+    READ.contains(&event.kind) && !own(event)
+}
+
+fn is_report(event: &Event) -> bool {
+    let generation = |o: &Value| o["metadata"]["generation"].clone();
+    is_istio(event.kind)
+        && event.event_type == EventType::Modified
+        && event
+            .previous
+            .as_ref()
+            .is_some_and(|p| generation(p) == generation(&event.object))
+}
+
+pub(super) fn is_istio(kind: Kind) -> bool {
+    kind.info().group.ends_with(".istio.io")
+}
