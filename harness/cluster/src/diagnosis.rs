@@ -23,11 +23,9 @@ impl ClusterAccess {
                 let mut words = Vec::new();
                 for pod in &pods {
                     let name = PodRef::new(namespace, pod.name_any());
-                    words.push(format!(
-                        "pod {name}: {}{}",
-                        container_state::describe(pod),
-                        self.event_words(&name).await
-                    ));
+                    let state = container_state::describe(pod);
+                    let events = self.event_words(&name, &state).await;
+                    words.push(format!("pod {name}: {state}{events}"));
                 }
                 words.join("; ")
             }
@@ -45,7 +43,8 @@ impl ClusterAccess {
         if trouble.crashed {
             words.push_str(&self.last_lines(pod, &trouble.container).await);
         }
-        words.push_str(&self.event_words(pod).await);
+        let events = self.event_words(pod, &words).await;
+        words.push_str(&events);
         words
     }
 
@@ -71,8 +70,8 @@ impl ClusterAccess {
         }
     }
 
-    /// The pod's warnings, each once, in order.
-    pub(crate) async fn event_words(&self, pod: &PodRef) -> String {
+    /// The pod's warnings, each once, in order, without those whose text is in `told` already.
+    pub(crate) async fn event_words(&self, pod: &PodRef, told: &str) -> String {
         let selector = format!("involvedObject.kind=Pod,involvedObject.name={}", pod.name);
         let parameters = ListParams::default().fields(&selector);
         let api = self.namespaced::<Event>(&pod.namespace);
@@ -85,12 +84,11 @@ impl ClusterAccess {
             .iter()
             .filter(|event| event.type_.as_deref() == Some("Warning"))
         {
-            let text = format!(
-                "{}: {}",
-                event.reason.as_deref().unwrap_or_default(),
-                event.message.as_deref().unwrap_or_default()
-            );
-            if !words.contains(&text) {
+            let message = event.message.as_deref().unwrap_or_default();
+            let reason = event.reason.as_deref().unwrap_or_default();
+            let text = format!("{reason}: {message}");
+            let repeated = !message.is_empty() && told.contains(message);
+            if !repeated && !words.contains(&text) {
                 words.push(text);
             }
         }

@@ -144,7 +144,7 @@ impl ClusterAccess {
             Err(Error::Deadline { found, .. }) => Err(self.deadline(
                 &what,
                 within,
-                format!("{found}{}", self.event_words(pod).await),
+                format!("{found}{}", self.event_words(pod, &found).await),
             )),
             Err(error) => Err(error),
         }
@@ -190,7 +190,7 @@ impl ClusterAccess {
                 Err(Error::Deadline { waited, .. }) => Err(self.deadline(&what, waited, self.pods_words(namespace, &selector).await)),
                 Err(error) => Err(error),
             },
-            error = self.first_trouble(namespace, &selector, &what) => Err(error),
+            error = self.first_trouble(namespace, watcher::Config::default().labels(&selector), &what) => Err(error),
         }
     }
 
@@ -300,10 +300,17 @@ impl ClusterAccess {
             })
     }
 
-    /// Never returns while no pod of the selector is in trouble.
-    async fn first_trouble(&self, namespace: &str, selector: &str, what: &str) -> Error {
-        let config = watcher::Config::default().labels(selector);
-        let changes = watcher::watcher(self.namespaced::<Pod>(namespace), config).default_backoff();
+    /// Never returns while a pod's containers run or may yet: for what is waited for in a pod that was
+    /// ready at first. The error is as that of [`Self::wait_pod_ready`].
+    pub async fn pod_trouble(&self, pod: &PodRef) -> Error {
+        let config = watcher::Config::default().fields(&format!("metadata.name={}", pod.name));
+        let what = format!("pod {pod} to stay up");
+        self.first_trouble(&pod.namespace, config, &what).await
+    }
+
+    /// Never returns while none of the pods is in trouble.
+    async fn first_trouble(&self, namespace: &str, pods: watcher::Config, what: &str) -> Error {
+        let changes = watcher::watcher(self.namespaced::<Pod>(namespace), pods).default_backoff();
         let mut changes = std::pin::pin!(changes);
         while let Some(change) = changes.next().await {
             let Ok(watcher::Event::Apply(pod) | watcher::Event::InitApply(pod)) = change else {

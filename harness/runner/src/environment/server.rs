@@ -39,7 +39,7 @@ impl Work<'_> {
             .await
             .during("start the database")?;
         let own_log = access.follow_log(pod, &container).await.ok();
-        let (database, log) = future::join(
+        let opened = future::join(
             Database::connect(
                 access,
                 pod,
@@ -48,8 +48,12 @@ impl Work<'_> {
                 access.facts.ready_within,
             ),
             self.follow(side, &pods),
-        )
-        .await;
+        );
+        // Without a readiness probe a pod is ready as soon as it runs, also one that is about to die.
+        let (database, log) = tokio::select! {
+            opened = opened => opened,
+            trouble = access.pod_trouble(pod) => return Err(trouble).during("start the database"),
+        };
         Ok(Some(DatabasePart { database, log }))
     }
 }

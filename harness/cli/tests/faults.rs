@@ -1,0 +1,14 @@
+//! Runs that must not end well: each with one fault, its exit code, what is said of it, and its reports.
+//!
+//! Skipped with the reason where the machine lacks what a test needs; in CI that is a failure.
+
+#![allow(clippy::unwrap_used)]
+
+#[path = "faults/bench.rs"]
+mod bench;
+#[path = "faults/clusters.rs"]
+mod clusters;
+#[path = "faults/machine.rs"]
+mod machine;
+#[path = "faults/programs.rs"]
+mod programs;
