@@ -304,8 +304,8 @@ impl ClusterAccess {
     /// ready at first. The error is as that of [`Self::wait_pod_ready`].
     pub async fn pod_trouble(&self, pod: &PodRef) -> Error {
         let config = watcher::Config::default().fields(&format!("metadata.name={}", pod.name));
-        let what = format!("pod {pod} to stay up");
-        self.first_trouble(&pod.namespace, config, &what).await
+        let what = "a pod to stay up";
+        self.first_trouble(&pod.namespace, config, what).await
     }
 
     /// Never returns while none of the pods is in trouble.

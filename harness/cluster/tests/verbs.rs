@@ -92,7 +92,13 @@ async fn an_unknown_image_fails_at_once_with_its_events() {
         (
             "GET /api/v1/namespaces/default/events",
             200,
-            list("Event", &[warning("known: mysql, mariadb")]),
+            list(
+                "Event",
+                &[
+                    warning("unknown image nosuch:1"),
+                    warning("known: mysql, mariadb"),
+                ],
+            ),
         ),
     ]);
     let error = access
@@ -137,6 +143,35 @@ async fn a_crash_shows_the_last_lines() {
             .ends_with("its last lines:\nInnoDB: no space left on device"),
         "{error}"
     );
+}
+
+#[tokio::test]
+async fn a_pod_that_was_ready_and_crashes_is_told() {
+    let crashed = json!({"waiting": {"reason": "CrashLoopBackOff"}});
+    for (state, told) in [(crashed, true), (json!({"running": {}}), false)] {
+        let access = access(&[
+            (
+                "GET /api/v1/namespaces/default/pods",
+                200,
+                list("Pod", &[pod(&state)]),
+            ),
+            (
+                "GET /api/v1/namespaces/default/pods/mysql/log",
+                200,
+                json!("unknown option\n"),
+            ),
+            (
+                "GET /api/v1/namespaces/default/events",
+                200,
+                list("Event", &[]),
+            ),
+        ]);
+        let pod = PodRef::new("default", "mysql");
+        let waited = tokio::time::timeout(Duration::from_millis(300), access.pod_trouble(&pod));
+        let found = waited.await.ok().map(|error| error.to_string());
+        let wanted = "cluster server: a pod to stay up: pod default/mysql: container mysql: CrashLoopBackOff; its last lines:\nunknown option";
+        assert_eq!(found.as_deref(), told.then_some(wanted));
+    }
 }
 
 #[tokio::test]
