@@ -60,6 +60,16 @@ pub(crate) async fn dns_sockets(
     ))
 }
 
+/// The rules of a router without Services.
+pub(crate) fn rules(cluster: ClusterName) -> RouterRules {
+    RouterRules {
+        link: LINK.to_owned(),
+        node_address: AddressPlan::router(cluster),
+        services: Vec::new(),
+        load_balancers: Vec::new(),
+    }
+}
+
 /// Keeps the network of one cluster in step with its Services.
 pub(crate) struct Network {
     cluster: ClusterName,
@@ -96,11 +106,6 @@ impl Network {
             zone,
             plan: Mutex::new(AddressPlan::new(cluster)),
         }
-    }
-
-    /// Closes the border: until then nothing may cross.
-    pub(crate) async fn prepare(&self) -> Result<(), NodeError> {
-        self.node.nft(&self.router, &self.rules(&[]).whole()).await
     }
 
     /// Follows the store; ends when the node does.
@@ -175,12 +180,7 @@ impl Network {
 
     fn rules(&self, published: &[Published]) -> RouterRules {
         let dns = AddressPlan::dns(self.cluster);
-        let mut rules = RouterRules {
-            link: LINK.to_owned(),
-            node_address: AddressPlan::router(self.cluster),
-            services: Vec::new(),
-            load_balancers: Vec::new(),
-        };
+        let mut rules = rules(self.cluster);
         for service in published {
             for port in &service.ports {
                 let targets = || {

@@ -86,7 +86,7 @@ impl Pocket {
             nft: options.programs.nft.clone(),
         })
         .await?;
-        make_network(&node).await?;
+        make_routers(&node).await?;
         let programs = Arc::new(options.programs);
         let mut tasks = JoinSet::new();
         let [client, server] = ClusterName::ALL;
@@ -104,12 +104,15 @@ impl Pocket {
         });
         let (tell, broken) = watch::channel(None);
         let supervisor = tokio::spawn(supervise(tasks, tell)).abort_handle();
-        Ok(Self {
+        let pocket = Self {
             node,
             clusters,
             broken,
             supervisor,
-        })
+        };
+        // Pods start meanwhile: what they need of the network is inside their cluster.
+        connect(&pocket.node).await?;
+        Ok(pocket)
     }
 
     /// A cluster by name.
@@ -167,7 +170,7 @@ impl Cluster {
     }
 }
 
-async fn make_network(node: &Node) -> Result<(), PocketError> {
+async fn make_routers(node: &Node) -> Result<(), NodeError> {
     for name in ClusterName::ALL {
         let addresses = vec![AddressPlan::router(name), AddressPlan::dns(name)];
         node.create_router(RouterSpec {
@@ -177,17 +180,25 @@ async fn make_network(node: &Node) -> Result<(), PocketError> {
         })
         .await?;
     }
-    let [client, server] = ClusterName::ALL.map(|name| LinkEnd {
+    Ok(())
+}
+
+/// Connects the clusters, with both borders closed first: nothing crosses that no rule has seen.
+async fn connect(node: &Node) -> Result<(), NodeError> {
+    let [client, server] = ClusterName::ALL.map(|name| close_border(node, name));
+    tokio::try_join!(client, server)?;
+    let ends = ClusterName::ALL.map(|name| LinkEnd {
         router: router(name),
         interface: network::LINK.to_owned(),
         address: network::link_address(name),
         routes: network::routes(name),
     });
-    Ok(node
-        .link(LinkSpec {
-            ends: [client, server],
-        })
-        .await?)
+    node.link(LinkSpec { ends }).await
+}
+
+async fn close_border(node: &Node, cluster: ClusterName) -> Result<(), NodeError> {
+    node.nft(&router(cluster), &network::rules(cluster).border())
+        .await
 }
 
 /// The parts of a cluster that run for as long as it does, by name.
@@ -211,7 +222,6 @@ async fn start_cluster(
         router(name),
         Arc::clone(&zone),
     );
-    network.prepare().await?;
     let dns = network::dns_sockets(node, name, &router(name)).await?;
     let kubelet = Kubelet::new(
         name,

@@ -21,7 +21,7 @@ use super::env::{self, EnvError, Lookup};
 use super::logs::{LogBuffer, Source};
 use super::programs::{self, BOOTSTRAP, XDS_SOCKET};
 use super::status::{Container, Ended, PodState, State};
-use super::{Kubelet, events, probes, volumes};
+use super::{Kubelet, events, probes, redirection, volumes};
 use crate::addresses::AddressPlan;
 use crate::images::{self, Image};
 use crate::mesh::ADMIN;
@@ -244,8 +244,25 @@ impl Pod {
         let Some(pod) = self.object() else {
             return Err(NotStarted::Gone);
         };
+        let mut redirection = None;
         for container in containers(&pod, "initContainers") {
+            if let Some(rules) = redirection::asked_for(container) {
+                // Beside the sidecar's start: what is to be redirected starts after both.
+                let (this, name) = (Arc::clone(self), container["name"].clone());
+                redirection = Some(tokio::spawn(
+                    async move { this.redirect(name, rules).await },
+                ));
+                continue;
+            }
+            if container["restartPolicy"] != "Always"
+                && let Some(loading) = redirection.take()
+            {
+                joined(loading).await?;
+            }
             self.initialise(&pod, container).await?;
+        }
+        if let Some(loading) = redirection {
+            joined(loading).await?;
         }
         let main = containers(&pod, "containers");
         self.set(|state| {
@@ -292,17 +309,6 @@ impl Pod {
             self.keep_sidecar(Arc::clone(pod), container.clone());
             return self.started(name).await;
         }
-        let args: Vec<&str> = container["args"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(Value::as_str)
-            .collect();
-        if images::resolve(container["image"].as_str().unwrap_or_default()) == Some(Image::Proxy)
-            && args.first() == Some(&"istio-iptables")
-        {
-            return self.redirect(name, &args).await;
-        }
         self.run_once(pod, container).await
     }
 
@@ -321,11 +327,11 @@ impl Pod {
     }
 
     /// What `istio-iptables` does, by the node itself.
-    async fn redirect(&self, name: &str, args: &[&str]) -> Result<(), NotStarted> {
-        let rules = super::redirection::rules(args).map_err(NotStarted::Failed)?;
+    async fn redirect(&self, name: Value, rules: Result<String, String>) -> Result<(), NotStarted> {
+        let rules = rules.map_err(NotStarted::Failed)?;
         let started = now();
         self.kubelet.node.nft(&self.sandbox, &rules).await?;
-        self.set_container(name, |c| {
+        self.set_container(name.as_str().unwrap_or_default(), |c| {
             c.state = State::Terminated(Ended {
                 code: 0,
                 started,
@@ -726,6 +732,12 @@ impl Pod {
             .connect_tcp(&self.sandbox, SocketAddrV4::new(Ipv4Addr::LOCALHOST, port))
             .await
     }
+}
+
+/// The result of a task of this module.
+async fn joined(task: tokio::task::JoinHandle<Result<(), NotStarted>>) -> Result<(), NotStarted> {
+    task.await
+        .unwrap_or_else(|error| Err(NotStarted::Failed(error.to_string())))
 }
 
 const SIGTERM: i32 = 15;

@@ -4,9 +4,20 @@
 //! is not known here is an error: rules that silently differ would prove the wrong thing.
 
 use meshproof_pocket_node::rules::CaptureRules;
+use serde_json::Value;
+
+use crate::images::{self, Image};
+
+/// The ruleset, where a container is one of Istio's that only sets up redirection.
+pub(super) fn asked_for(container: &Value) -> Option<Result<String, String>> {
+    let args = container["args"].as_array()?;
+    let args: Vec<&str> = args.iter().filter_map(Value::as_str).collect();
+    let image = images::resolve(container["image"].as_str().unwrap_or_default());
+    (image == Some(Image::Proxy) && args.first() == Some(&"istio-iptables")).then(|| rules(&args))
+}
 
 /// The ruleset for the arguments of an `istio-init` container.
-pub(super) fn rules(args: &[&str]) -> Result<String, String> {
+fn rules(args: &[&str]) -> Result<String, String> {
     let mut rules = CaptureRules::default();
     let mut args = args.iter().skip(1);
     while let Some(flag) = args.next() {
