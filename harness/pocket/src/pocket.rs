@@ -91,10 +91,16 @@ impl Pocket {
         let mut tasks = JoinSet::new();
         let [client, server] = ClusterName::ALL;
         let [client_mesh, server_mesh] = options.mesh_config;
+        let (tell_connected, connected) = watch::channel(false);
         let (client, server) = tokio::try_join!(
-            start_cluster(client, &node, &programs, client_mesh),
-            start_cluster(server, &node, &programs, server_mesh),
+            start_cluster(client, &node, &programs, client_mesh, connected.clone()),
+            start_cluster(server, &node, &programs, server_mesh, connected),
         )?;
+        // Pods start meanwhile. No configuration is reported active before the clusters are connected.
+        let connecting = connect(node.clone(), tell_connected);
+        tasks.spawn(
+            connecting.map(|failure| format!("link between the clusters: {failure}, so it")),
+        );
         let clusters = [client, server].map(|(cluster, work)| {
             for (part, task) in work {
                 let part = format!("{part} of cluster {}", cluster.name);
@@ -104,15 +110,12 @@ impl Pocket {
         });
         let (tell, broken) = watch::channel(None);
         let supervisor = tokio::spawn(supervise(tasks, tell)).abort_handle();
-        let pocket = Self {
+        Ok(Self {
             node,
             clusters,
             broken,
             supervisor,
-        };
-        // Pods start meanwhile: what they need of the network is inside their cluster.
-        connect(&pocket.node).await?;
-        Ok(pocket)
+        })
     }
 
     /// A cluster by name.
@@ -183,8 +186,21 @@ async fn make_routers(node: &Node) -> Result<(), NodeError> {
     Ok(())
 }
 
-/// Connects the clusters, with both borders closed first: nothing crosses that no rule has seen.
-async fn connect(node: &Node) -> Result<(), NodeError> {
+/// Connects the clusters and stays; returns only what keeps them apart.
+async fn connect(node: Node, connected: watch::Sender<bool>) -> NodeError {
+    match link(&node).await {
+        Ok(()) => {
+            connected.send_replace(true);
+            // Without the sender, nobody could wait for the value.
+            let _held = connected;
+            std::future::pending().await
+        }
+        Err(error) => error,
+    }
+}
+
+/// The link, with both borders closed first: nothing crosses that no rule has seen.
+async fn link(node: &Node) -> Result<(), NodeError> {
     let [client, server] = ClusterName::ALL.map(|name| close_border(node, name));
     tokio::try_join!(client, server)?;
     let ends = ClusterName::ALL.map(|name| LinkEnd {
@@ -209,6 +225,7 @@ async fn start_cluster(
     node: &Node,
     programs: &Arc<Programs>,
     mesh_config: Option<String>,
+    connected: watch::Receiver<bool>,
 ) -> Result<(Cluster, Work), PocketError> {
     let store = Arc::new(Store::new());
     let ads = Ads::new();
@@ -231,7 +248,7 @@ async fn start_cluster(
         Arc::clone(programs),
         router(name),
     );
-    let mesh = Mesh::new(Arc::clone(&store), ads, ca, node.clone(), name);
+    let mesh = Mesh::new(Arc::clone(&store), ads, ca, node.clone(), name, connected);
     let admission = Arc::new(MeshAdmission::new(Arc::clone(&store)));
     let api = ApiServer::new(
         Arc::clone(&store),

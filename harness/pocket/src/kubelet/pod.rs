@@ -245,26 +245,29 @@ impl Pod {
             return Err(NotStarted::Gone);
         };
         let mut redirection = None;
+        let mut sidecars = Vec::new();
         for container in containers(&pod, "initContainers") {
+            let name = container["name"].as_str().unwrap_or_default();
             if let Some(rules) = redirection::asked_for(container) {
                 // Beside the sidecar's start: what is to be redirected starts after both.
-                let (this, name) = (Arc::clone(self), container["name"].clone());
+                let (this, name) = (Arc::clone(self), name.to_owned());
                 redirection = Some(tokio::spawn(
-                    async move { this.redirect(name, rules).await },
+                    async move { this.redirect(&name, rules).await },
                 ));
-                continue;
+            } else if container["restartPolicy"] == "Always" {
+                self.keep_sidecar(Arc::clone(&pod), container.clone());
+                sidecars.push(name);
+            } else {
+                joined(redirection.take()).await?;
+                self.all_started(&sidecars).await?;
+                self.run_once(&pod, container).await?;
             }
-            if container["restartPolicy"] != "Always"
-                && let Some(loading) = redirection.take()
-            {
-                joined(loading).await?;
-            }
-            self.initialise(&pod, container).await?;
         }
-        if let Some(loading) = redirection {
-            joined(loading).await?;
-        }
+        joined(redirection).await?;
         let main = containers(&pod, "containers");
+        if !main.iter().all(|c| programs::only_listens(c)) {
+            self.all_started(&sidecars).await?;
+        }
         self.set(|state| {
             for c in &mut state.main {
                 c.state = State::Waiting {
@@ -298,20 +301,6 @@ impl Pod {
         Ok(())
     }
 
-    /// Runs one init container to its end, or a sidecar until it has started.
-    async fn initialise(
-        self: &Arc<Self>,
-        pod: &Arc<Value>,
-        container: &Value,
-    ) -> Result<(), NotStarted> {
-        let name = container["name"].as_str().unwrap_or_default();
-        if container["restartPolicy"] == "Always" {
-            self.keep_sidecar(Arc::clone(pod), container.clone());
-            return self.started(name).await;
-        }
-        self.run_once(pod, container).await
-    }
-
     /// Runs a sidecar beside the pod's other containers, until the pod is to end.
     fn keep_sidecar(self: &Arc<Self>, pod: Arc<Value>, container: Value) {
         let this = Arc::clone(self);
@@ -327,11 +316,11 @@ impl Pod {
     }
 
     /// What `istio-iptables` does, by the node itself.
-    async fn redirect(&self, name: Value, rules: Result<String, String>) -> Result<(), NotStarted> {
+    async fn redirect(&self, name: &str, rules: Result<String, String>) -> Result<(), NotStarted> {
         let rules = rules.map_err(NotStarted::Failed)?;
         let started = now();
         self.kubelet.node.nft(&self.sandbox, &rules).await?;
-        self.set_container(name.as_str().unwrap_or_default(), |c| {
+        self.set_container(name, |c| {
             c.state = State::Terminated(Ended {
                 code: 0,
                 started,
@@ -357,6 +346,13 @@ impl Pod {
             }
             self.back_off(name).await;
         }
+    }
+
+    async fn all_started(&self, sidecars: &[&str]) -> Result<(), NotStarted> {
+        for name in sidecars {
+            self.started(name).await?;
+        }
+        Ok(())
     }
 
     /// Waits until a sidecar has passed its start-up probe.
@@ -734,8 +730,11 @@ impl Pod {
     }
 }
 
-/// The result of a task of this module.
-async fn joined(task: tokio::task::JoinHandle<Result<(), NotStarted>>) -> Result<(), NotStarted> {
+/// The result of a task of this module, if there is one.
+async fn joined(
+    task: Option<tokio::task::JoinHandle<Result<(), NotStarted>>>,
+) -> Result<(), NotStarted> {
+    let Some(task) = task else { return Ok(()) };
     task.await
         .unwrap_or_else(|error| Err(NotStarted::Failed(error.to_string())))
 }

@@ -9,7 +9,7 @@ use meshproof_pocket_node::{ContainerSpec, File, Mount, MountSource, Program};
 use serde_json::Value;
 
 use super::env::expand;
-use crate::images::Image;
+use crate::images::{self, Image};
 
 /// Where the programs are mounted.
 const BIN: &str = "/meshproof/bin";
@@ -159,6 +159,17 @@ fn is_server(command: &[String], args: &[String]) -> bool {
         None | Some("mysqld" | "mariadbd" | "docker-entrypoint.sh") => true,
         Some(option) => command.is_empty() && option.starts_with('-'),
     }
+}
+
+/// Whether a container is a database server: it waits to be called and calls nobody, so it may start
+/// beside its sidecar, once redirection is in place. Its pod is ready only when both are.
+pub(super) fn only_listens(container: &Value) -> bool {
+    let image = images::resolve(container["image"].as_str().unwrap_or_default());
+    image == Some(Image::Mysql)
+        && is_server(
+            &words(container, "command", &[]),
+            &words(container, "args", &[]),
+        )
 }
 
 fn server(

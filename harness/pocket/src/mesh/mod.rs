@@ -14,6 +14,7 @@ use meshproof_pocket_api::{Event, KINDS, Kind, Store, Watch};
 use meshproof_pocket_node::Node;
 use meshproof_pocket_xds::{Ads, Snapshot};
 use serde_json::Value;
+use tokio::sync::watch;
 
 use self::progress::{RECHECK, Round, Told};
 use self::report::{Compiled, concerns, is_istio, own};
@@ -49,6 +50,8 @@ pub(crate) struct Mesh {
     secrets: Secrets,
     node: Node,
     cluster: ClusterName,
+    /// Whether the clusters are connected yet.
+    connected: watch::Receiver<bool>,
 }
 
 impl Mesh {
@@ -59,6 +62,7 @@ impl Mesh {
         ca: MeshCa,
         node: Node,
         cluster: ClusterName,
+        connected: watch::Receiver<bool>,
     ) -> Arc<Self> {
         Arc::new(Self {
             store,
@@ -66,6 +70,7 @@ impl Mesh {
             secrets: Secrets::new(ca),
             node,
             cluster,
+            connected,
         })
     }
 
@@ -76,6 +81,7 @@ impl Mesh {
 
     /// Follows the store; never returns by itself.
     pub(crate) async fn run(self: Arc<Self>) {
+        let mut connected = self.connected.clone();
         let kinds: Vec<Kind> = KINDS.iter().map(|info| info.kind).collect();
         loop {
             let (_, mut watch) = self.store.list_and_watch(&kinds);
@@ -97,6 +103,7 @@ impl Mesh {
                         Err(_lagged) => break,
                     },
                     () = round.changed() => {}
+                    Ok(()) = connected.changed() => {}
                     () = tokio::time::sleep(RECHECK), if !progress.warming.is_empty() => {}
                 }
             }

@@ -69,6 +69,11 @@ impl Mesh {
             rejected: round.problems.clone(),
             ..Progress::default()
         };
+        if !*self.connected.borrow() {
+            progress
+                .waiting
+                .push("the link between the clusters".to_owned());
+        }
         for told in &mut round.proxies {
             let (connected, unanswered) = {
                 let status = told.status.borrow_and_update();
