@@ -3,13 +3,13 @@
 use std::time::Duration;
 
 use futures::future;
-use k8s_openapi::api::core::v1::ConfigMap;
-use kube::api::DynamicObject;
+use k8s_openapi::api::core::v1::{ConfigMap, Pod};
+use kube::api::{Api, DynamicObject, ListParams};
 use serde_json::Value;
 
 use crate::access::{ActiveEvidence, ClusterAccess};
 use crate::apply::{Applied, MeshObject};
-use crate::error::{Error, Result};
+use crate::error::{Error, Result, chain};
 use crate::owned::dynamic;
 
 /// The condition by which the mesh reports on each Istio object.
@@ -40,6 +40,25 @@ pub enum Activation {
 }
 
 impl ClusterAccess {
+    /// The pods as they are now, to be waited for: a pod that has just become ready is no endpoint
+    /// of the proxies yet. Nothing where the provider does not report what is active.
+    ///
+    /// # Errors
+    /// The pods cannot be listed.
+    pub async fn pods_applied(&self) -> Result<Applied> {
+        if self.facts.active != ActiveEvidence::Conditions {
+            return Ok(Applied::default());
+        }
+        let pods = Api::<Pod>::all(self.client.clone());
+        let listed = pods.list(&ListParams::default()).await;
+        let listed = listed.map_err(|error| self.failed("list pods", chain(&error)))?;
+        let mut applied = Applied::default();
+        for pod in listed {
+            applied.merge(Applied::written(pod.metadata.resource_version));
+        }
+        Ok(applied)
+    }
+
     /// Waits until everything in `applied` is active at every proxy concerned.
     ///
     /// A deadline that passes while something is warming is no error: the run goes on, and each

@@ -4,15 +4,19 @@ use std::collections::HashMap;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use meshproof_pocket_api::{DeleteHow, Kind, Store};
+use meshproof_pocket_api::{DeleteHow, KINDS, Kind, Store};
 use meshproof_pocket_node::rules::{LoadBalancerPort, Protocol, RouterRules, ServicePort};
 use meshproof_pocket_node::{Cidr, Node, NodeError};
 use serde_json::{Value, json};
 use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::watch;
 
 use crate::addresses::{AddressPlan, ClusterName};
 use crate::controllers::endpoints::{self, PortBackends};
 use crate::dns::Zone;
+
+/// What rules and names depend on.
+const READ: [Kind; 3] = [Kind::Service, Kind::Pod, Kind::Namespace];
 
 /// The routers' interface towards each other.
 pub(crate) const LINK: &str = "link";
@@ -108,22 +112,27 @@ impl Network {
         }
     }
 
-    /// Follows the store; ends when the node does.
-    pub(crate) async fn run(self) {
+    /// Follows the store; ends when the node does. `followed` is told the revision of the store that
+    /// the rules and names are true at.
+    pub(crate) async fn run(self, followed: watch::Sender<u64>) {
+        let kinds: Vec<Kind> = KINDS.iter().map(|info| info.kind).collect();
         let mut loaded = String::new();
         loop {
-            let (_, mut watch) =
-                self.store
-                    .list_and_watch(&[Kind::Service, Kind::Pod, Kind::Namespace]);
+            let (_, mut watch) = self.store.list_and_watch(&kinds);
+            let mut stale = true;
             loop {
-                if let Err(error) = self.round(&mut loaded).await {
+                if stale && let Err(error) = self.round(&mut loaded).await {
                     debug_assert!(matches!(error, NodeError::Gone), "{error}");
                     return;
                 }
-                if watch.next().await.is_err() {
+                followed.send_replace(watch.revision());
+                let Ok(first) = watch.next().await else {
                     break;
+                };
+                stale = READ.contains(&first.kind);
+                while let Ok(Some(event)) = watch.try_next() {
+                    stale |= READ.contains(&event.kind);
                 }
-                while let Ok(Some(_)) = watch.try_next() {}
             }
         }
     }

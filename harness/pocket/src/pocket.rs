@@ -20,7 +20,7 @@ use crate::controllers::reconcile;
 use crate::dns::{self, Zone};
 use crate::install;
 use crate::kubelet::{Kubelet, Programs};
-use crate::mesh::Mesh;
+use crate::mesh::{Mesh, NetworkState};
 use crate::network::{self, Network};
 use crate::streams::PodStreams;
 
@@ -248,7 +248,19 @@ async fn start_cluster(
         Arc::clone(programs),
         router(name),
     );
-    let mesh = Mesh::new(Arc::clone(&store), ads, ca, node.clone(), name, connected);
+    let (tell_followed, followed) = watch::channel(0);
+    let network_state = NetworkState {
+        connected,
+        followed,
+    };
+    let mesh = Mesh::new(
+        Arc::clone(&store),
+        ads,
+        ca,
+        node.clone(),
+        name,
+        network_state,
+    );
     let admission = Arc::new(MeshAdmission::new(Arc::clone(&store)));
     let api = ApiServer::new(
         Arc::clone(&store),
@@ -279,7 +291,7 @@ async fn start_cluster(
             "controllers",
             reconcile::run(Arc::clone(&store), root).boxed(),
         ),
-        ("network", network.run().boxed()),
+        ("network", network.run(tell_followed).boxed()),
         ("kubelet", kubelet.run().boxed()),
         ("control plane", mesh.run().boxed()),
     ];

@@ -55,8 +55,16 @@ pub(crate) struct Mesh {
     secrets: Secrets,
     node: Node,
     cluster: ClusterName,
+    network: NetworkState,
+}
+
+/// How far the network is: configuration is not active before it.
+#[derive(Clone)]
+pub(crate) struct NetworkState {
     /// Whether the clusters are connected yet.
-    connected: watch::Receiver<bool>,
+    pub(crate) connected: watch::Receiver<bool>,
+    /// The revision of the store that the router's rules and the names are true at.
+    pub(crate) followed: watch::Receiver<u64>,
 }
 
 impl Mesh {
@@ -67,7 +75,7 @@ impl Mesh {
         ca: MeshCa,
         node: Node,
         cluster: ClusterName,
-        connected: watch::Receiver<bool>,
+        network: NetworkState,
     ) -> Arc<Self> {
         Arc::new(Self {
             store,
@@ -75,7 +83,7 @@ impl Mesh {
             secrets: Secrets::new(ca),
             node,
             cluster,
-            connected,
+            network,
         })
     }
 
@@ -86,7 +94,7 @@ impl Mesh {
 
     /// Follows the store; never returns by itself.
     pub(crate) async fn run(self: Arc<Self>) {
-        let mut connected = self.connected.clone();
+        let mut network = self.network.clone();
         let kinds: Vec<Kind> = KINDS.iter().map(|info| info.kind).collect();
         loop {
             let (_, mut watch) = self.store.list_and_watch(&kinds);
@@ -111,7 +119,8 @@ impl Mesh {
                         Err(_lagged) => break,
                     },
                     () = round.changed() => {}
-                    Ok(()) = connected.changed() => {}
+                    Ok(()) = network.connected.changed() => {}
+                    Ok(()) = network.followed.changed(), if !progress.is_active() => {}
                     () = tokio::time::sleep(RECHECK), if !progress.warming.is_empty() => {}
                 }
             }

@@ -69,10 +69,13 @@ impl Mesh {
             rejected: round.problems.clone(),
             ..Progress::default()
         };
-        if !*self.connected.borrow() {
+        if !*self.network.connected.borrow() {
             progress
                 .waiting
                 .push("the link between the clusters".to_owned());
+        }
+        if *self.network.followed.borrow() < round.revision {
+            progress.waiting.push("the router's rules".to_owned());
         }
         for told in &mut round.proxies {
             let (connected, unanswered) = {

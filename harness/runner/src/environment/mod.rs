@@ -84,11 +84,18 @@ pub(crate) async fn set_up(
         Box::pin(async { Ok(work.gateway_logs().await) }),
     )
     .await?;
+    // The pods' own readiness has to reach the proxies too. What is known to be warming is not waited
+    // for a second time.
+    let settled = [(Side::Client, &client), (Side::Server, &server)].map(|(side, part)| {
+        let due = part.inactive.is_empty();
+        work.pods_active(clusters.get(side), due)
+    });
+    let late = future::try_join_all(settled).await?;
     let mut environment = Environment {
         clients: BTreeMap::new(),
         logs: gateways,
         database: Err(String::new()),
-        inactive: Vec::new(),
+        inactive: late.concat(),
     };
     let mut database = None;
     for part in [client, server] {
@@ -200,6 +207,26 @@ impl Work<'_> {
             applied.merge(one);
         }
         Ok(applied)
+    }
+
+    /// Waits until the proxies know the pods that are ready by now.
+    async fn pods_active(
+        &self,
+        access: &ClusterAccess,
+        due: bool,
+    ) -> Result<Vec<String>, SetupError> {
+        if !due {
+            return Ok(Vec::new());
+        }
+        let waiting = async {
+            let pods = access.pods_applied().await.during("list pods")?;
+            match pods.version() {
+                0 => Ok(Vec::new()),
+                _ => self.active(access, &pods).await,
+            }
+        };
+        let what = "wait for ready pods to be endpoints";
+        self.timing.step(Some(access.side), what, waiting).await
     }
 
     async fn active(
