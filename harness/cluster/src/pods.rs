@@ -184,11 +184,21 @@ impl ClusterAccess {
                 )
             },
         );
+        // A pod without a readiness probe is ready for a moment even if its program dies at once.
+        let ready = async {
+            available.await?;
+            loop {
+                let ready = self.ready_pods(namespace, &selector).await?;
+                if !ready.is_empty() {
+                    return Ok(ready);
+                }
+                self.wait_ready_pods(namespace, &selector).await?;
+            }
+        };
         tokio::select! {
-            result = available => match result {
-                Ok(()) => self.ready_pods(namespace, &selector).await,
+            result = Box::pin(ready) => match result {
                 Err(Error::Deadline { waited, .. }) => Err(self.deadline(&what, waited, self.pods_words(namespace, &selector).await)),
-                Err(error) => Err(error),
+                other => other,
             },
             error = self.first_trouble(namespace, watcher::Config::default().labels(&selector), &what) => Err(error),
         }
