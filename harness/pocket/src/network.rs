@@ -13,6 +13,7 @@ use tokio::sync::watch;
 
 use crate::addresses::{AddressPlan, ClusterName};
 use crate::controllers::endpoints::{self, PortBackends};
+use crate::controllers::settle;
 use crate::dns::Zone;
 
 /// What rules and names depend on.
@@ -180,10 +181,7 @@ impl Network {
             let written =
                 self.store
                     .patch_status(Kind::Service, &text("namespace"), &text("name"), &ingress);
-            debug_assert!(
-                written.as_ref().err().is_none_or(|e| e.code == 404),
-                "{written:?}"
-            );
+            settle(written, &[404]);
         }
     }
 
@@ -257,13 +255,7 @@ impl Network {
             } else {
                 self.store.create(Kind::EndpointSlice, slice.clone())
             };
-            debug_assert!(
-                result
-                    .as_ref()
-                    .err()
-                    .is_none_or(|e| matches!(e.code, 404 | 409)),
-                "{result:?}"
-            );
+            settle(result, &[404, 409]);
         }
         for slice in self.store.snapshot(Kind::EndpointSlice) {
             let managed = slice
@@ -277,10 +269,7 @@ impl Network {
                     &text(&name),
                     DeleteHow::default(),
                 );
-                debug_assert!(
-                    deleted.as_ref().err().is_none_or(|e| e.code == 404),
-                    "{deleted:?}"
-                );
+                settle(deleted, &[404]);
             }
         }
     }

@@ -4,6 +4,15 @@ pub(crate) mod deployments;
 pub(crate) mod endpoints;
 pub(crate) mod reconcile;
 
+use meshproof_pocket_api::StatusError;
+
+/// Checks a write that may have lost a race, with one of these codes: whoever won it left an event,
+/// and the next round looks again. Any other refusal is a fault of ours.
+pub(crate) fn settle<T: std::fmt::Debug>(result: Result<T, StatusError>, lost: &[u16]) {
+    let refused = result.as_ref().err();
+    debug_assert!(refused.is_none_or(|e| lost.contains(&e.code)), "{result:?}");
+}
+
 /// The alphabet of generated names: no vowels, nothing that looks like another character
 /// (Kubernetes `k8s.io/apimachinery/pkg/util/rand`).
 const ALPHABET: &[u8] = b"bcdfghjklmnpqrstvwxz2456789";

@@ -6,8 +6,11 @@ use meshproof_pocket_api::{DeleteHow, Event, Kind, StatusError, Store, now};
 use serde_json::{Value, json};
 
 use super::deployments::{self, Action};
+use super::settle;
 use crate::injection;
 
+/// The object was deleted, or made, by somebody else meanwhile.
+const LOST: [u16; 2] = [404, 409];
 const WATCHED: [Kind; 4] = [
     Kind::Namespace,
     Kind::Deployment,
@@ -42,29 +45,15 @@ fn round(store: &Store, root_certificate: &str) {
     let sets = store.snapshot(Kind::ReplicaSet);
     for deployment in store.snapshot(Kind::Deployment) {
         for action in deployments::deployment(&deployment, &sets, &now()) {
-            settle(
-                &deployment,
-                perform(store, Kind::Deployment, &deployment, action),
-            );
+            settle(perform(store, Kind::Deployment, &deployment, action), &LOST);
         }
     }
     let pods = store.snapshot(Kind::Pod);
     for set in store.snapshot(Kind::ReplicaSet) {
         for action in deployments::replica_set_pods(&set, &pods) {
-            settle(&set, perform(store, Kind::ReplicaSet, &set, action));
+            settle(perform(store, Kind::ReplicaSet, &set, action), &LOST);
         }
     }
-}
-
-/// A write that lost a race is made again in the next round, which its winner's event starts.
-fn settle(_object: &Value, result: Result<(), StatusError>) {
-    debug_assert!(
-        result
-            .as_ref()
-            .err()
-            .is_none_or(|e| matches!(e.code, 404 | 409)),
-        "{result:?}"
-    );
 }
 
 fn perform(store: &Store, kind: Kind, owner: &Value, action: Action) -> Result<(), StatusError> {
@@ -126,10 +115,7 @@ fn furnish(store: &Store, namespace: &Value, root_certificate: &str) {
     }
     if store.get(Kind::ServiceAccount, name, "default").is_none() {
         let account = json!({"metadata": {"name": "default", "namespace": name}});
-        settle(
-            namespace,
-            store.create(Kind::ServiceAccount, account).map(drop),
-        );
+        settle(store.create(Kind::ServiceAccount, account), &LOST);
     }
     for (map, key) in [
         ("istio-ca-root-cert", "root-cert.pem"),
@@ -137,7 +123,7 @@ fn furnish(store: &Store, namespace: &Value, root_certificate: &str) {
     ] {
         if store.get(Kind::ConfigMap, name, map).is_none() {
             let object = json!({"metadata": {"name": map, "namespace": name}, "data": {key: root_certificate}});
-            settle(namespace, store.create(Kind::ConfigMap, object).map(drop));
+            settle(store.create(Kind::ConfigMap, object), &LOST);
         }
     }
 }

@@ -104,14 +104,7 @@ impl Kubelet {
 
     /// Starts a new pod, or begins to end one that is marked for deletion.
     fn take(self: &Arc<Self>, object: &Value) {
-        let text = |p: &str| {
-            object
-                .pointer(p)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let key = (text("/metadata/namespace"), text("/metadata/name"));
+        let key = key(object);
         let mut pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
         let known = pods
             .get(&key)
@@ -141,14 +134,7 @@ impl Kubelet {
 
     /// A pod that left the store without the node's doing is ended at once.
     fn forget(&self, object: &Value) {
-        let text = |p: &str| {
-            object
-                .pointer(p)
-                .and_then(Value::as_str)
-                .unwrap_or_default()
-                .to_owned()
-        };
-        let key = (text("/metadata/namespace"), text("/metadata/name"));
+        let key = key(object);
         let mut pods = self.pods.lock().unwrap_or_else(PoisonError::into_inner);
         if pods
             .get(&key)
@@ -159,6 +145,12 @@ impl Kubelet {
                 .send_if_modified(|e| e.is_none().then(|| *e = Some(0)).is_some());
         }
     }
+}
+
+/// Namespace and name.
+fn key(object: &Value) -> (String, String) {
+    let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
+    (text("namespace").to_owned(), text("name").to_owned())
 }
 
 /// See [`Kubelet::sandbox`].

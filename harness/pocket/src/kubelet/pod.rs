@@ -23,6 +23,7 @@ use super::programs::{self, BOOTSTRAP, XDS_SOCKET};
 use super::status::{Container, Ended, PodState, State};
 use super::{Kubelet, events, probes, redirection, volumes};
 use crate::addresses::AddressPlan;
+use crate::controllers::settle;
 use crate::images::{self, Image};
 use crate::mesh::ADMIN;
 
@@ -198,10 +199,7 @@ impl Pod {
                     object["status"] = state.render(&object["status"], &now());
                 }
             });
-        debug_assert!(
-            written.as_ref().err().is_none_or(|e| e.code == 404),
-            "{written:?}"
-        );
+        settle(written, &[404]);
     }
 
     fn set_container(&self, name: &str, change: impl FnOnce(&mut Container)) {
@@ -714,10 +712,7 @@ impl Pod {
             let deleted: Result<_, StatusError> =
                 self.store()
                     .delete(Kind::Pod, &self.namespace, &self.name, how);
-            debug_assert!(
-                deleted.as_ref().err().is_none_or(|e| e.code == 404),
-                "{deleted:?}"
-            );
+            settle(deleted, &[404]);
         }
     }
 

@@ -8,6 +8,7 @@ use serde_json::{Value, json};
 
 use super::progress::{Progress, Round};
 use super::{Mesh, READ};
+use crate::controllers::settle;
 use crate::install::{ISTIO_SYSTEM, MESH_STATUS};
 
 /// The condition on each Istio object.
@@ -103,10 +104,7 @@ impl Mesh {
                 o["status"]["conditions"] = Value::Array(all);
             });
         // It may have been deleted meanwhile, and then needs no condition.
-        debug_assert!(
-            written.as_ref().err().is_none_or(|e| e.code == 404),
-            "{written:?}"
-        );
+        settle(written, &[404]);
     }
 }
 
