@@ -201,7 +201,7 @@ fn judged(object: &Value, mesh: &MeshConfig) -> Option<Value> {
 
 /// The listeners, with the HTTP ones named: Istio's HTTP filter without what it would do.
 fn with_http(config: &ProxyConfig) -> Vec<Value> {
-    let mut listeners = config.listeners.clone();
+    let mut listeners: Vec<Value> = config.listeners.iter().map(|l| (**l).clone()).collect();
     for place in &config.http {
         let name = format!("{}_{}", place.address, place.port);
         let chain = json!({"filters": [{"name": HTTP_FILTER}]});
@@ -222,6 +222,10 @@ fn with_http(config: &ProxyConfig) -> Vec<Value> {
     listeners
 }
 
+fn plain(resources: &[Arc<Value>]) -> Vec<&Value> {
+    resources.iter().map(|r| &**r).collect()
+}
+
 fn proxy_file(config: &ProxyConfig) -> Value {
     let secrets: Map<String, Value> = config
         .secrets
@@ -237,8 +241,8 @@ fn proxy_file(config: &ProxyConfig) -> Value {
         .collect();
     json!({
         "listeners": with_http(config),
-        "clusters": config.clusters,
-        "endpoints": config.endpoints,
+        "clusters": plain(&config.clusters),
+        "endpoints": plain(&config.endpoints),
         "secrets": secrets,
     })
 }

@@ -19,7 +19,7 @@ mod secrets;
 mod support;
 
 pub use admission::{Admission, admit};
-pub use compile::{HttpPlace, ProxyConfig, compile};
+pub use compile::{Compiler, HttpPlace, ProxyConfig, compile};
 pub use files::{ClusterFileError, compile_cluster_files};
 pub use mesh_config::{AccessLogEncoding, MeshConfig, MeshConfigError, TEXT_FORMAT};
 pub use objects::{Objects, ProxyId};

@@ -42,10 +42,10 @@ fn compiled(mesh: &str, objects: Vec<Value>, proxy: &str) -> ProxyConfig {
     )
 }
 
-fn named<'a>(list: &'a [Value], name: &str) -> &'a Value {
+fn named<'a>(list: &'a [Arc<Value>], name: &str) -> &'a Value {
     list.iter()
         .find(|v| v["name"] == name)
-        .unwrap_or(&Value::Null)
+        .map_or(&Value::Null, |v| v)
 }
 
 fn mysql() -> Vec<Value> {

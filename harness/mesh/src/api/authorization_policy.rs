@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Named, WorkloadSelector};
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct AuthorizationPolicy {
     pub(crate) selector: Option<WorkloadSelector>,
@@ -35,7 +35,7 @@ impl Action {
     }
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Rule {
     pub(crate) from: Option<Vec<From>>,
@@ -43,19 +43,19 @@ pub(crate) struct Rule {
     pub(crate) when: Vec<Condition>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct From {
     pub(crate) source: Option<Source>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct To {
     pub(crate) operation: Option<Operation>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Source {
     pub(crate) principals: Vec<String>,
@@ -74,7 +74,7 @@ pub(crate) struct Source {
     pub(crate) not_remote_ip_blocks: Vec<String>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Operation {
     pub(crate) ports: Vec<String>,
@@ -87,7 +87,7 @@ pub(crate) struct Operation {
     pub(crate) not_paths: Vec<String>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Condition {
     pub(crate) key: String,

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Labels, PortSelector, WorkloadSelector};
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct DestinationRule {
     pub(crate) host: String,
@@ -14,7 +14,7 @@ pub(crate) struct DestinationRule {
     pub(crate) workload_selector: Option<WorkloadSelector>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Subset {
     pub(crate) name: String,
@@ -22,7 +22,7 @@ pub(crate) struct Subset {
     pub(crate) traffic_policy: Option<TrafficPolicy>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct TrafficPolicy {
     #[serde(flatten)]
@@ -33,7 +33,7 @@ pub(crate) struct TrafficPolicy {
     pub(crate) retry_budget: Option<serde_json::Value>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct PortPolicy {
     pub(crate) port: Option<PortSelector>,
@@ -42,7 +42,7 @@ pub(crate) struct PortPolicy {
 }
 
 /// What can be said for a destination, a subset or a port alike.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Settings {
     pub(crate) load_balancer: Option<LoadBalancer>,
@@ -60,7 +60,7 @@ impl Settings {
     }
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct LoadBalancer {
     pub(crate) simple: SimpleLb,
@@ -78,14 +78,14 @@ pub(crate) enum SimpleLb {
     LeastRequest,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct ConnectionPool {
     pub(crate) tcp: Option<TcpPool>,
     pub(crate) http: Option<serde_json::Value>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct TcpPool {
     pub(crate) max_connections: i64,
@@ -95,7 +95,7 @@ pub(crate) struct TcpPool {
     pub(crate) tcp_keepalive: Option<TcpKeepalive>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct TcpKeepalive {
     pub(crate) probes: i64,
@@ -103,7 +103,7 @@ pub(crate) struct TcpKeepalive {
     pub(crate) interval: Option<String>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct OutlierDetection {
     pub(crate) split_external_local_origin_errors: bool,
@@ -127,7 +127,7 @@ pub(crate) enum ClientTlsMode {
     IstioMutual,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct ClientTls {
     pub(crate) mode: ClientTlsMode,

@@ -4,14 +4,14 @@ use serde::Deserialize;
 
 use super::Labels;
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Gateway {
     pub(crate) selector: Option<Labels>,
     pub(crate) servers: Vec<Server>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Server {
     pub(crate) port: Option<ServerPort>,
@@ -20,7 +20,7 @@ pub(crate) struct Server {
     pub(crate) tls: Option<ServerTls>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct ServerPort {
     pub(crate) number: i64,
@@ -51,7 +51,7 @@ impl ServerTlsMode {
     }
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct ServerTls {
     pub(crate) mode: ServerTlsMode,

@@ -30,21 +30,21 @@ pub(crate) fn selects(selector: &Labels, labels: &Labels) -> bool {
 }
 
 /// `selector` of the security and telemetry kinds, `workloadSelector` of a `DestinationRule`.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct WorkloadSelector {
     pub(crate) match_labels: Labels,
 }
 
 /// A port by number.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct PortSelector {
     pub(crate) number: i64,
 }
 
 /// A name behind which something else stands.
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Named {
     pub(crate) name: String,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::WorkloadSelector;
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct PeerAuthentication {
     pub(crate) selector: Option<WorkloadSelector>,
@@ -23,7 +23,7 @@ impl PeerAuthentication {
     }
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Mtls {
     pub(crate) mode: Mode,

@@ -6,7 +6,7 @@ use serde::Deserialize;
 
 use super::Labels;
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct ServiceEntry {
     pub(crate) hosts: Vec<String>,
@@ -20,7 +20,7 @@ pub(crate) struct ServiceEntry {
     pub(crate) subject_alt_names: Vec<String>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct ServicePort {
     pub(crate) number: i64,
@@ -61,7 +61,7 @@ impl Resolution {
     }
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct WorkloadEntry {
     pub(crate) address: String,
@@ -71,7 +71,7 @@ pub(crate) struct WorkloadEntry {
     pub(crate) service_account: String,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct LabelSelector {
     pub(crate) labels: Labels,

@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::service_entry::LabelSelector;
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Sidecar {
     pub(crate) workload_selector: Option<LabelSelector>,
@@ -12,14 +12,14 @@ pub(crate) struct Sidecar {
     pub(crate) outbound_traffic_policy: Option<OutboundTrafficPolicy>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Egress {
     /// `namespace/dnsName`; the namespace may be `*`, `.` or `~`.
     pub(crate) hosts: Vec<String>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct OutboundTrafficPolicy {
     pub(crate) mode: OutboundMode,

@@ -4,14 +4,14 @@ use serde::Deserialize;
 
 use super::{Named, WorkloadSelector};
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Telemetry {
     pub(crate) selector: Option<WorkloadSelector>,
     pub(crate) access_logging: Vec<AccessLogging>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct AccessLogging {
     pub(crate) r#match: Option<LogSelector>,
@@ -20,7 +20,7 @@ pub(crate) struct AccessLogging {
     pub(crate) filter: Option<LogFilter>,
 }
 
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct LogSelector {
     pub(crate) mode: WorkloadMode,
@@ -35,7 +35,7 @@ pub(crate) enum WorkloadMode {
     Server,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct LogFilter {
     pub(crate) expression: String,

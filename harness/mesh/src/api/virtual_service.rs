@@ -4,7 +4,7 @@ use serde::Deserialize;
 
 use super::{Labels, PortSelector};
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct VirtualService {
     pub(crate) hosts: Vec<String>,
@@ -15,14 +15,25 @@ pub(crate) struct VirtualService {
     pub(crate) tcp: Vec<TcpRoute>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+impl VirtualService {
+    /// What conditions say of the client's labels, where they say something.
+    pub(crate) fn source_labels(&self) -> impl Iterator<Item = &Labels> {
+        let tls = self.tls.iter().flat_map(|r| &r.r#match);
+        let tcp = self.tcp.iter().flat_map(|r| &r.r#match);
+        tls.chain(tcp)
+            .map(|m| &m.source_labels)
+            .filter(|labels| !labels.is_empty())
+    }
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct TlsRoute {
     pub(crate) r#match: Vec<Match>,
     pub(crate) route: Vec<RouteDestination>,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct TcpRoute {
     pub(crate) r#match: Vec<Match>,
@@ -41,14 +52,14 @@ pub(crate) struct Match {
     pub(crate) source_namespace: String,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct RouteDestination {
     pub(crate) destination: Option<Destination>,
     pub(crate) weight: i64,
 }
 
-#[derive(Clone, Debug, Default, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]
 pub(crate) struct Destination {
     pub(crate) host: String,

@@ -1,7 +1,10 @@
 //! Access logs of connections and listeners: the mesh's own, or those of `Telemetry` resources
 //! (`pilot/pkg/model/telemetry.go`, `pilot/pkg/networking/core/accesslog.go`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use serde_json::{Map, Value, json};
 
@@ -66,14 +69,14 @@ pub(crate) enum Direction {
 }
 
 /// The logs of one direction.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 struct Logs {
     connection: Vec<Value>,
     listener: Vec<Value>,
 }
 
 /// The access logs of one proxy.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct LogPlan {
     out: Logs,
     inbound: Logs,
@@ -143,7 +146,7 @@ fn telemetries<'a>(objects: &'a Objects, pod: &Pod) -> Vec<&'a [AccessLogging]> 
     } else {
         wide(namespace)
     };
-    let found: Vec<&Config<Telemetry>> = [wide(root), of_namespace, own]
+    let found: Vec<&Arc<Config<Telemetry>>> = [wide(root), of_namespace, own]
         .into_iter()
         .flatten()
         .collect();

@@ -6,10 +6,11 @@ use std::collections::BTreeMap;
 use serde_json::{Map, Value, json};
 
 use super::{
-    ProxyConfig,
     endpoints::{self, Target},
-    envoy, mtls, routes,
-    scope::{OwnPort, Scope},
+    envoy,
+    memo::Draft,
+    routes,
+    scope::{OwnPort, Scope, View},
     tls::{self, Upstream},
     traffic_policy,
 };
@@ -28,36 +29,38 @@ use crate::{
     protocol::Protocol,
 };
 
-/// Adds the outbound clusters, and the endpoints of those that are told theirs.
-pub(crate) fn outbound(scope: &Scope<'_>, config: &mut ProxyConfig) {
-    for service in &scope.services {
-        if service.resolution == Resolution::Alias {
-            continue;
-        }
-        let rule = scope.outbound_rule(service);
-        let identities = service.identities(scope.mesh);
-        for port in service.ports.iter().filter(|p| p.protocol != Protocol::Udp) {
-            let whole = traffic_policy::for_port(rule, port.number);
-            let parts = Parts {
-                scope,
-                service,
-                port,
-                rule,
-                identities: &identities,
-            };
-            parts.add(None, &whole, config);
-            for subset in rule.iter().flat_map(|r| &r.spec.subsets) {
-                let own =
-                    traffic_policy::for_subset(&whole, subset.traffic_policy.as_ref(), port.number);
-                parts.add(Some(subset), &own, config);
-            }
+/// The outbound clusters of a service, and the endpoints of those that are told theirs.
+pub(crate) fn outbound(view: &View<'_>, host: &str) -> Draft {
+    let mut draft = Draft::default();
+    let found = view.service(host);
+    let Some(service) = found.filter(|s| s.resolution != Resolution::Alias) else {
+        return draft;
+    };
+    let rule = view.outbound_rule(&service);
+    let rule = rule.as_deref();
+    let identities = service.identities(view.mesh());
+    for port in service.ports.iter().filter(|p| p.protocol != Protocol::Udp) {
+        let whole = traffic_policy::for_port(rule, port.number);
+        let parts = Parts {
+            scope: view,
+            service: &service,
+            port,
+            rule,
+            identities: &identities,
+        };
+        parts.add(None, &whole, &mut draft);
+        for subset in rule.iter().flat_map(|r| &r.spec.subsets) {
+            let own =
+                traffic_policy::for_subset(&whole, subset.traffic_policy.as_ref(), port.number);
+            parts.add(Some(subset), &own, &mut draft);
         }
     }
+    draft
 }
 
 /// What the clusters of one port of a service are made of.
 struct Parts<'a> {
-    scope: &'a Scope<'a>,
+    scope: &'a View<'a>,
     service: &'a Service,
     port: &'a Port,
     rule: Option<&'a MergedRule>,
@@ -85,7 +88,7 @@ impl Discovery {
 }
 
 impl Parts<'_> {
-    fn add(&self, subset: Option<&Subset>, settings: &Settings, config: &mut ProxyConfig) {
+    fn add(&self, subset: Option<&Subset>, settings: &Settings, draft: &mut Draft) {
         let name = subset.map_or("", |s| s.name.as_str());
         let cluster = routes::outbound_cluster(name, &self.service.host, self.port.number);
         let none = Labels::new();
@@ -106,13 +109,13 @@ impl Parts<'_> {
         }
         balance(settings, discovery, &mut value);
         self.transport(subset, settings, discovery, &mut value);
-        http_options(self.port.protocol, self.scope.kind, &mut value);
+        http_options(self.port.protocol, self.scope.kind(), &mut value);
         if discovery == Discovery::Eds {
-            config
+            draft
                 .endpoints
                 .push(endpoints::assignment(&cluster, &target, self.scope));
         }
-        config.clusters.push(value.into());
+        draft.clusters.push(value.into());
     }
 
     fn discovery(&self, settings: &Settings) -> Discovery {
@@ -126,7 +129,7 @@ impl Parts<'_> {
             Resolution::Dns => Discovery::StrictDns,
             Resolution::DnsRoundRobin => Discovery::LogicalDns,
             // A gateway's connections have no original destination.
-            Resolution::Passthrough if self.scope.kind == ProxyKind::Router => Discovery::Eds,
+            Resolution::Passthrough if self.scope.kind() == ProxyKind::Router => Discovery::Eds,
             Resolution::Passthrough => Discovery::OriginalDst,
         }
     }
@@ -199,7 +202,7 @@ impl Parts<'_> {
     /// Whether mesh TLS is used where the endpoint speaks it. Workload policies do not count here: they
     /// are seen in what each endpoint says of itself.
     fn auto_mtls(&self, settings: &Settings) -> bool {
-        if self.service.mesh_external || !self.scope.mesh.auto_mtls() {
+        if self.service.mesh_external || !self.scope.mesh().auto_mtls() {
             return false;
         }
         let passes = settings
@@ -217,23 +220,23 @@ impl Parts<'_> {
                 return false;
             }
         }
-        mtls::wide_mode(self.scope.objects, &self.service.namespace) != Some(Mode::Disable)
+        self.scope.wide_mode(&self.service.namespace) != Some(Mode::Disable)
     }
 }
 
-fn basics(name: &str, discovery: &str, scope: &Scope<'_>) -> Map<String, Value> {
+fn basics(name: &str, discovery: &str, scope: &View<'_>) -> Map<String, Value> {
     Map::from_iter([
         ("name".to_owned(), name.into()),
         ("alt_stat_name".to_owned(), format!("{name};").into()),
         ("type".to_owned(), discovery.into()),
         (
             "connect_timeout".to_owned(),
-            scope.mesh.connect_timeout().into(),
+            scope.mesh().connect_timeout().into(),
         ),
     ])
 }
 
-fn dns(scope: &Scope<'_>, cluster: &mut Map<String, Value>) {
+fn dns(scope: &View<'_>, cluster: &mut Map<String, Value>) {
     let resolver = envoy::extension(
         "envoy.network.dns_resolver.cares",
         "envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig",
@@ -242,7 +245,7 @@ fn dns(scope: &Scope<'_>, cluster: &mut Map<String, Value>) {
     cluster.insert("dns_lookup_family".into(), "V4_ONLY".into());
     cluster.insert(
         "dns_refresh_rate".into(),
-        scope.mesh.dns_refresh_rate().into(),
+        scope.mesh().dns_refresh_rate().into(),
     );
     cluster.insert("dns_jitter".into(), "0.100s".into());
     cluster.insert("respect_dns_ttl".into(), true.into());
@@ -367,9 +370,10 @@ fn http_options(protocol: Protocol, kind: ProxyKind, cluster: &mut Map<String, V
     );
 }
 
-/// Adds the clusters of the pod's own ports. The oldest of several services on a port says the settings.
-pub(crate) fn inbound(scope: &Scope<'_>, clusters: &mut Vec<Value>) {
-    let mut by_port: BTreeMap<u32, OwnPort<'_>> = BTreeMap::new();
+/// The clusters of the pod's own ports. The oldest of several services on a port says the settings.
+pub(crate) fn inbound(scope: &Scope<'_>) -> Vec<Value> {
+    let mut clusters = Vec::new();
+    let mut by_port: BTreeMap<u32, OwnPort> = BTreeMap::new();
     for own in scope.own_ports() {
         by_port.entry(own.target).or_insert(own);
     }
@@ -378,10 +382,12 @@ pub(crate) fn inbound(scope: &Scope<'_>, clusters: &mut Vec<Value>) {
         cluster.insert("lb_policy".into(), "CLUSTER_PROVIDED".into());
         // The largest duration that istiod can say: never.
         cluster.insert("cleanup_interval".into(), "9223372035s".into());
-        let settings = traffic_policy::for_port(scope.inbound_rule(own.service), own.port.number);
+        let settings =
+            traffic_policy::for_port(scope.inbound_rule(&own.service).as_deref(), own.port.number);
         pool(settings.connection_pool.as_ref(), &mut cluster);
         cluster.insert("upstream_bind_config".into(), envoy::passthrough_bind());
         http_options(own.port.protocol, ProxyKind::Sidecar, &mut cluster);
         clusters.push(cluster.into());
     }
+    clusters
 }

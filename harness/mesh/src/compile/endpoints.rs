@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{envoy::socket_address, mtls, scope::Scope, traffic_policy};
+use super::{envoy::socket_address, scope::View, traffic_policy};
 use crate::{
     api::{Labels, destination_rule::ClientTlsMode, peer_authentication::Mode},
     objects::{
@@ -22,7 +22,7 @@ pub(crate) struct Target<'a> {
 }
 
 /// The `ClusterLoadAssignment` of a cluster that is told its endpoints.
-pub(crate) fn assignment(cluster: &str, target: &Target<'_>, scope: &Scope<'_>) -> Value {
+pub(crate) fn assignment(cluster: &str, target: &Target<'_>, scope: &View<'_>) -> Value {
     let said = target
         .rule
         .and_then(|r| traffic_policy::tls_mode(&r.spec, target.subset, target.port));
@@ -83,13 +83,12 @@ fn lb_endpoint(endpoint: &Endpoint) -> Map<String, Value> {
 
 /// Whether mesh TLS is spoken with an endpoint: as a rule says, else as the endpoint's own policy does.
 /// An endpoint without a sidecar never speaks it.
-fn speaks_mesh_tls(endpoint: &Endpoint, said: Option<ClientTlsMode>, scope: &Scope<'_>) -> bool {
+fn speaks_mesh_tls(endpoint: &Endpoint, said: Option<ClientTlsMode>, scope: &View<'_>) -> bool {
     if !endpoint.speaks_mesh_tls {
         return false;
     }
     if let Some(mode) = said {
         return mode == ClientTlsMode::IstioMutual;
     }
-    let policy = mtls::policy_of(scope.objects, &endpoint.namespace, &endpoint.labels);
-    policy.for_port(endpoint.port) != Mode::Disable
+    scope.mode_of(endpoint) != Mode::Disable
 }

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::scope::Scope;
+use super::scope::View;
 
 /// An extension: its name and its configuration with the type's name in it.
 pub(crate) fn extension(name: &str, type_name: &str, config: Value) -> Value {
@@ -80,31 +80,31 @@ pub(crate) fn passthrough_bind() -> Value {
     json!({"source_address": {"address": "127.0.0.6", "port_value": 0}})
 }
 
-pub(crate) fn black_hole_cluster(scope: &Scope<'_>) -> Value {
+pub(crate) fn black_hole_cluster(scope: &View<'_>) -> Value {
     json!({
         "name": "BlackHoleCluster",
         "alt_stat_name": "BlackHoleCluster;",
         "type": "STATIC",
-        "connect_timeout": scope.mesh.connect_timeout(),
+        "connect_timeout": scope.mesh().connect_timeout(),
     })
 }
 
-pub(crate) fn passthrough_cluster(scope: &Scope<'_>) -> Value {
+pub(crate) fn passthrough_cluster(scope: &View<'_>) -> Value {
     original_dst_cluster("PassthroughCluster", scope)
 }
 
-pub(crate) fn inbound_passthrough_cluster(scope: &Scope<'_>) -> Value {
+pub(crate) fn inbound_passthrough_cluster(scope: &View<'_>) -> Value {
     let mut cluster = original_dst_cluster("InboundPassthroughCluster", scope);
     cluster["upstream_bind_config"] = passthrough_bind();
     cluster
 }
 
-fn original_dst_cluster(name: &str, scope: &Scope<'_>) -> Value {
+fn original_dst_cluster(name: &str, scope: &View<'_>) -> Value {
     json!({
         "name": name,
         "alt_stat_name": "PassthroughCluster;",
         "type": "ORIGINAL_DST",
-        "connect_timeout": scope.mesh.connect_timeout(),
+        "connect_timeout": scope.mesh().connect_timeout(),
         "lb_policy": "CLUSTER_PROVIDED",
         "circuit_breakers": {"thresholds": [no_limits()]},
     })

@@ -17,7 +17,7 @@ use crate::{
         gateway::{Gateway, Server},
     },
     host,
-    objects::{Config, service::UNSPECIFIED},
+    objects::{Config, Same, service::UNSPECIFIED},
 };
 
 /// A server of some `Gateway`, on the port where the pod really listens.
@@ -36,7 +36,8 @@ pub(crate) fn listeners(scope: &Scope<'_>) -> Vec<Value> {
     let access = rbac::filters(scope);
     let mut names_by_port: BTreeMap<u32, BTreeMap<String, String>> = BTreeMap::new();
     let mut listeners: Vec<(String, u32, Vec<Value>)> = Vec::new();
-    for placed in servers(scope) {
+    let gateways = scope.gateways();
+    for placed in servers(&gateways, scope) {
         let chains = chains(
             &placed,
             scope,
@@ -58,19 +59,11 @@ pub(crate) fn listeners(scope: &Scope<'_>) -> Vec<Value> {
         .collect()
 }
 
-fn applies(gateway: &Config<Gateway>, scope: &Scope<'_>) -> bool {
-    gateway
-        .spec
-        .selector
-        .as_ref()
-        .is_none_or(|s| api::selects(s, &scope.pod.meta.labels))
-}
-
 /// All servers that have a place: of two that cannot share a port, the older.
-fn servers<'a>(scope: &Scope<'a>) -> Vec<Placed<'a>> {
+fn servers<'a>(gateways: &'a [Same<Config<Gateway>>], scope: &Scope<'_>) -> Vec<Placed<'a>> {
     let mut placed: Vec<Placed<'a>> = Vec::new();
     let mut names: BTreeMap<u32, BTreeMap<String, String>> = BTreeMap::new();
-    for gateway in scope.objects.gateways.iter().filter(|g| applies(g, scope)) {
+    for gateway in gateways {
         for server in &gateway.spec.servers {
             let Some(candidate) = place(server, gateway, scope) else {
                 continue;
@@ -284,6 +277,6 @@ fn listener(bind: &str, port: u32, chains: Vec<Value>, scope: &Scope<'_>) -> Val
         listener.insert("listener_filters".into(), json!([envoy::tls_inspector()]));
     }
     listener.insert("filter_chains".into(), chains.into());
-    scope.log.of_listener(Direction::Out, &mut listener);
+    scope.log().of_listener(Direction::Out, &mut listener);
     listener.into()
 }

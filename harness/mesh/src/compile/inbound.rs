@@ -138,19 +138,19 @@ pub(crate) fn virtual_inbound(scope: &Scope<'_>) -> Value {
     );
     listener.insert(
         "listener_filters_timeout".into(),
-        scope.mesh.protocol_detection_timeout().into(),
+        scope.mesh().protocol_detection_timeout().into(),
     );
     listener.insert("continue_on_listener_filters_timeout".into(), true.into());
     listener.insert(
         "max_connections_to_accept_per_socket_event".into(),
         1.into(),
     );
-    scope.log.of_listener(Direction::In, &mut listener);
+    scope.log().of_listener(Direction::In, &mut listener);
     listener.into()
 }
 
 fn entries(scope: &Scope<'_>) -> Vec<Entry> {
-    let policy = mtls::policy_of(scope.objects, scope.namespace, &scope.pod.meta.labels);
+    let policy = scope.policy();
     let own = own_entries(scope, &policy);
     let mut entries = vec![passthrough(None, policy.mode)];
     for (port, mode) in &policy.ports {

@@ -2,13 +2,16 @@
 
 mod access_log;
 mod cluster;
+mod compiler;
 mod endpoints;
 pub(crate) mod envoy;
 mod gateway;
 mod inbound;
 mod inspectors;
+mod memo;
 mod mtls;
 mod outbound;
+mod outlook;
 mod rbac;
 mod routes;
 mod scope;
@@ -17,26 +20,27 @@ mod tcp_proxy;
 mod tls;
 mod traffic_policy;
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use serde_json::Value;
 
-use crate::{Objects, ProxyId, SecretValue, objects::pod::ProxyKind};
-use scope::Scope;
+use crate::{Objects, ProxyId, SecretValue};
+
+pub use compiler::Compiler;
 
 /// What one Envoy is told, in Envoy's JSON with proto field names.
 ///
 /// EDS and SDS sources are `{"ads": {}}`, so that all of it can be pushed over one ADS stream to a
 /// stock Envoy. Names are unique within each list; order is stable. HTTP listeners are left out and
 /// only named in `http`: such traffic takes the way of traffic to unknown destinations.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProxyConfig {
     /// `envoy.config.listener.v3.Listener`, each with its `name`.
-    pub listeners: Vec<Value>,
+    pub listeners: Vec<Arc<Value>>,
     /// `envoy.config.cluster.v3.Cluster`, each with its `name`.
-    pub clusters: Vec<Value>,
+    pub clusters: Vec<Arc<Value>>,
     /// `envoy.config.endpoint.v3.ClusterLoadAssignment`, each with its `cluster_name`.
-    pub endpoints: Vec<Value>,
+    pub endpoints: Vec<Arc<Value>>,
     /// Every secret that listeners and clusters ask for by SDS name. `None`: asked for and not
     /// served, so Envoy waits for it (for ever, or 15 s, by the `initial_fetch_timeout` of the source).
     pub secrets: BTreeMap<String, Option<SecretValue>>,
@@ -56,27 +60,8 @@ pub struct HttpPlace {
 /// Compiles the configuration of `proxy`. A proxy that is not among [`Objects::proxies`] gets an
 /// empty configuration.
 pub fn compile(objects: &Objects, proxy: &ProxyId) -> ProxyConfig {
-    let Some(scope) = Scope::of(objects, proxy) else {
-        return ProxyConfig::default();
-    };
-    let mut config = ProxyConfig::default();
-    cluster::outbound(&scope, &mut config);
-    config.clusters.push(envoy::black_hole_cluster(&scope));
-    match scope.kind {
-        ProxyKind::Sidecar => {
-            config.clusters.push(envoy::passthrough_cluster(&scope));
-            cluster::inbound(&scope, &mut config.clusters);
-            config
-                .clusters
-                .push(envoy::inbound_passthrough_cluster(&scope));
-            config.listeners.push(inbound::virtual_inbound(&scope));
-            let (listeners, http) = outbound::listeners(&scope);
-            config.listeners.extend(listeners);
-            config.http = http;
-            config.listeners.push(outbound::virtual_outbound(&scope));
-        }
-        ProxyKind::Router => config.listeners = gateway::listeners(&scope),
-    }
-    config.secrets = secrets::asked_for(&scope, &config);
-    config
+    Compiler::default()
+        .one(objects, proxy)
+        .map(Arc::unwrap_or_clone)
+        .unwrap_or_default()
 }

@@ -1,6 +1,6 @@
 //! Which workloads and ports speak mesh TLS (`pilot/pkg/security/authn/policy_applier.go`).
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use crate::{
     Objects,
@@ -12,7 +12,7 @@ use crate::{
 };
 
 /// What a workload accepts.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Policy {
     /// Never [`Mode::Unset`].
     pub(crate) mode: Mode,
@@ -62,7 +62,7 @@ pub(crate) fn policy_of(objects: &Objects, namespace: &str, labels: &Labels) -> 
 pub(crate) fn wide_mode(objects: &Objects, namespace: &str) -> Option<Mode> {
     let wide = |owner: &str| {
         let of_owner =
-            |p: &&Config<PeerAuthentication>| p.spec.is_wide() && p.meta.namespace == owner;
+            |p: &&Arc<Config<PeerAuthentication>>| p.spec.is_wide() && p.meta.namespace == owner;
         objects
             .peer_authentications
             .iter()

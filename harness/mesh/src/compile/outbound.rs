@@ -1,8 +1,7 @@
 //! A sidecar's outbound listeners (`pilot/pkg/networking/core/listener.go`, `tls.go`).
 
 mod chains;
-
-use std::net::IpAddr;
+mod places;
 
 use serde_json::{Map, Value, json};
 
@@ -10,14 +9,13 @@ use super::{
     HttpPlace,
     access_log::Direction,
     envoy::{self, socket_address},
-    scope::Scope,
+    memo::Draft,
+    scope::View,
     tcp_proxy,
 };
-use crate::{
-    objects::service::{Port, Registry, Resolution, Service, UNSPECIFIED},
-    protocol::Protocol,
-};
+use crate::{objects::service::UNSPECIFIED, protocol::Protocol};
 use chains::Chain;
+pub(crate) use places::{Places, Tenant, places};
 
 /// The port that outbound connections are redirected to.
 const OUTBOUND_PORT: u32 = 15001;
@@ -32,7 +30,7 @@ struct Entry {
 }
 
 /// The listener that takes what no other does.
-pub(crate) fn virtual_outbound(scope: &Scope<'_>) -> Value {
+pub(crate) fn virtual_outbound(scope: &View<'_>) -> Value {
     let unknown = tcp_proxy::to_cluster(scope.unknown_cluster(), None, scope, Direction::Out);
     let mut listener = Map::new();
     listener.insert("name".into(), "virtualOutbound".into());
@@ -52,109 +50,56 @@ pub(crate) fn virtual_outbound(scope: &Scope<'_>) -> Value {
         {"name": "virtualOutbound-catchall-tcp", "filters": [unknown]},
     ]);
     listener.insert("filter_chains".into(), chains);
-    scope.log.of_listener(Direction::Out, &mut listener);
+    scope.log().of_listener(Direction::Out, &mut listener);
     listener.into()
 }
 
-/// The listeners of services, which connections reach by their original destination, and the places
-/// that take HTTP.
-pub(crate) fn listeners(scope: &Scope<'_>) -> (Vec<Value>, Vec<HttpPlace>) {
-    let mut entries: Vec<Entry> = Vec::new();
-    for service in scope
-        .services
-        .iter()
-        .filter(|s| s.resolution != Resolution::Alias)
-    {
-        for port in &service.ports {
-            add(service, port, scope, &mut entries);
-        }
+/// The listener of one place, which connections reach by their original destination; only named where
+/// it is for HTTP alone.
+pub(crate) fn listener(scope: &View<'_>, bind: &str, port: u32) -> Draft {
+    let mut draft = Draft::default();
+    let mut entry = None;
+    for tenant in scope.tenants(bind, port) {
+        add(&tenant, bind, scope, &mut entry);
     }
-    let takes_http = |e: &&Entry| e.chains.iter().any(|c| c.is_http);
-    let http = entries.iter().filter(takes_http).map(|e| HttpPlace {
-        address: e.bind.clone(),
-        port: e.port,
-    });
-    let http = http.collect();
-    (
-        entries.iter().filter_map(|e| finish(e, scope)).collect(),
-        http,
-    )
+    let Some(entry) = entry else { return draft };
+    if entry.chains.iter().any(|c| c.is_http) {
+        draft.http.push(HttpPlace {
+            address: entry.bind.clone(),
+            port,
+        });
+    }
+    draft.listeners.extend(finish(&entry, scope));
+    draft
 }
 
-fn add(service: &Service, port: &Port, scope: &Scope<'_>, entries: &mut Vec<Entry>) {
-    if port.protocol == Protocol::Udp || port.number == OUTBOUND_PORT || port.number == INBOUND_PORT
-    {
-        return;
-    }
-    let opaque = port.protocol.is_tcp() || port.protocol.is_unsupported();
-    let headless = service.resolution == Resolution::Passthrough && service.address == UNSPECIFIED;
-    let found = service
-        .endpoints
-        .iter()
-        .filter(|e| e.service_port == port.number);
-    let mut found = found
-        .filter(|e| e.address.parse::<IpAddr>().is_ok())
-        .peekable();
-    let declared_alone = service.registry == Registry::External
-        && found.peek().is_none()
-        && service.selector.is_none();
-    if !(headless && opaque) || declared_alone {
-        let (bind, cidr) = bind(service, port);
-        return place(service, port, &bind, cidr, scope, entries);
-    }
-    // Without an address of the service's own, each endpoint has a listener; the pod itself needs none.
-    for endpoint in found.filter(|e| e.address != scope.pod.address) {
-        place(service, port, &endpoint.address, None, scope, entries);
-    }
-}
-
-/// The listener's address: the service's own, or any with a match of the service's block of addresses.
-fn bind(service: &Service, port: &Port) -> (String, Option<String>) {
-    if port.protocol.is_http() {
-        return (UNSPECIFIED.to_owned(), None);
-    }
-    if service.address.contains('/') {
-        return (UNSPECIFIED.to_owned(), Some(service.address.clone()));
-    }
-    (service.address.clone(), None)
-}
-
-fn place(
-    service: &Service,
-    port: &Port,
-    bind: &str,
-    cidr: Option<String>,
-    scope: &Scope<'_>,
-    entries: &mut Vec<Entry>,
-) {
-    let current = entries
-        .iter_mut()
-        .find(|e| e.bind == bind && e.port == port.number);
+fn add(tenant: &Tenant, bind: &str, scope: &View<'_>, entry: &mut Option<Entry>) {
+    let (service, port) = (&tenant.service, &tenant.port);
     let mut protocol = port.protocol;
     let mut chains = Vec::new();
     if port.protocol.is_http() {
-        if current.as_ref().is_some_and(|c| !c.protocol.is_tcp()) {
+        if entry.as_ref().is_some_and(|c| !c.protocol.is_tcp()) {
             return;
         }
         chains.push(Chain::http());
         // With the way left open for other traffic, it is no longer known what the port speaks.
         protocol = Protocol::Unsupported;
     } else {
-        chains.extend(chains::tcp(service, port, bind, cidr, scope));
-        let auto_over_auto = current
-            .as_ref()
-            .is_some_and(|c| c.protocol.is_unsupported());
+        chains.extend(chains::tcp(service, port, bind, tenant.cidr.clone(), scope));
+        let auto_over_auto = entry.as_ref().is_some_and(|c| c.protocol.is_unsupported());
         if port.protocol.is_unsupported() && !auto_over_auto {
             chains.push(Chain::http());
         }
     }
-    match current {
-        None => entries.push(Entry {
-            bind: bind.to_owned(),
-            port: port.number,
-            protocol,
-            chains,
-        }),
+    match entry {
+        None => {
+            *entry = Some(Entry {
+                bind: bind.to_owned(),
+                port: port.number,
+                protocol,
+                chains,
+            });
+        }
         Some(current) => join(current, port.protocol, chains),
     }
 }
@@ -178,7 +123,7 @@ fn join(current: &mut Entry, incoming: Protocol, chains: Vec<Chain>) {
 }
 
 /// The listener of an entry; `None` where it is for HTTP alone.
-fn finish(entry: &Entry, scope: &Scope<'_>) -> Option<Value> {
+fn finish(entry: &Entry, scope: &View<'_>) -> Option<Value> {
     let chains: Vec<&Chain> = entry.chains.iter().filter(|c| !c.is_http).collect();
     if chains.is_empty() {
         return None;
@@ -216,7 +161,7 @@ fn finish(entry: &Entry, scope: &Scope<'_>) -> Option<Value> {
 }
 
 /// What becomes of connections that no service's chain takes.
-fn unmatched(scope: &Scope<'_>) -> Value {
+fn unmatched(scope: &View<'_>) -> Value {
     json!({
         "name": "PassthroughFilterChain",
         "filter_chain_match": {},

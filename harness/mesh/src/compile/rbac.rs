@@ -9,10 +9,7 @@ use super::{
     scope::Scope,
 };
 use crate::{
-    api::{
-        self,
-        authorization_policy::{Action, AuthorizationPolicy, Condition, Operation, Rule, Source},
-    },
+    api::authorization_policy::{Action, AuthorizationPolicy, Condition, Operation, Rule, Source},
     objects::Config,
 };
 
@@ -24,31 +21,13 @@ pub(crate) fn filters(scope: &Scope<'_>) -> Vec<Value> {
         .collect()
 }
 
-fn policies<'a>(scope: &Scope<'a>, action: Action) -> Vec<&'a Config<AuthorizationPolicy>> {
-    let root = scope.mesh.root_namespace();
-    let holds = |p: &&Config<AuthorizationPolicy>| {
-        p.spec.action == action
-            && (p.meta.namespace == scope.namespace || p.meta.namespace == root)
-            && p.spec
-                .selector
-                .as_ref()
-                .is_none_or(|s| api::selects(&s.match_labels, &scope.pod.meta.labels))
-    };
-    scope
-        .objects
-        .authorization_policies
-        .iter()
-        .filter(holds)
-        .collect()
-}
-
 fn filter(scope: &Scope<'_>, action: Action) -> Option<Value> {
-    let policies = policies(scope, action);
+    let policies = scope.authorization_policies(action);
     if policies.is_empty() {
         return None;
     }
     let (mut enforced, mut tried) = (None, None);
-    for policy in policies {
+    for policy in &policies {
         let is_dry_run = policy
             .meta
             .annotations
@@ -309,7 +288,7 @@ impl Generator<'_> {
 
     /// Principals of the mesh's trust domain hold for each of its aliases too.
     fn with_aliases(&self, attribute: Attribute, values: &[String]) -> Vec<String> {
-        let mesh = self.scope.mesh;
+        let mesh = self.scope.mesh();
         let mut domains = vec![mesh.trust_domain().to_owned()];
         domains.extend(mesh.trust_domain_aliases().iter().cloned());
         match attribute {

@@ -1,8 +1,7 @@
 //! Where routes lead.
 
-use super::scope::Scope;
+use super::scope::View;
 use crate::{
-    api,
     api::virtual_service::{Destination, Match},
     objects::service::Service,
 };
@@ -42,12 +41,12 @@ pub(crate) fn destination_cluster(
 }
 
 /// Whether a sidecar's connection to a port meets the conditions that are known beforehand.
-pub(crate) fn matches_sidecar(condition: &Match, scope: &Scope<'_>, port: u32) -> bool {
+pub(crate) fn matches_sidecar(condition: &Match, scope: &View<'_>, port: u32) -> bool {
     let gateway = condition.gateways.is_empty() || condition.gateways.iter().any(|g| g == "mesh");
-    let labels = api::selects(&condition.source_labels, &scope.pod.meta.labels);
+    let labels = scope.is_selected(&condition.source_labels);
     let port = condition.port == 0 || condition.port == i64::from(port);
     let namespace =
-        condition.source_namespace.is_empty() || condition.source_namespace == scope.namespace;
+        condition.source_namespace.is_empty() || scope.is_in(&condition.source_namespace);
     gateway && labels && port && namespace
 }
 

@@ -1,43 +1,33 @@
 //! Which secrets a configuration asks for, and what is served for them
 //! (`pilot/pkg/xds/sds.go`, `pilot/pkg/credentials/kube`).
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::{
-    ProxyConfig,
-    scope::Scope,
-    tls::{CA_SUFFIX, CREDENTIAL, ROOT, WORKLOAD},
-};
-use crate::SecretValue;
+use super::tls::{CA_SUFFIX, CREDENTIAL, ROOT, WORKLOAD};
+use crate::{Objects, SecretValue, objects::pod::Pod};
 
-/// All SDS names in listeners and clusters, with what is served.
-pub(crate) fn asked_for(
-    scope: &Scope<'_>,
-    config: &ProxyConfig,
+/// What is served for SDS names.
+pub(crate) fn serve(
+    objects: &Objects,
+    pod: &Pod,
+    names: &BTreeSet<&str>,
 ) -> BTreeMap<String, Option<SecretValue>> {
-    let mut names = Vec::new();
-    for value in config.listeners.iter().chain(&config.clusters) {
-        collect(value, &mut names);
-    }
-    names.sort_unstable();
-    names.dedup();
-    names
-        .into_iter()
-        .map(|name| (name.to_owned(), serve(scope, name)))
-        .collect()
+    let served = |name: &&str| ((*name).to_owned(), value(objects, pod, name));
+    names.iter().map(served).collect()
 }
 
-fn collect<'a>(value: &'a Value, names: &mut Vec<&'a str>) {
+/// Adds the SDS names in a resource.
+pub(crate) fn collect(value: &Value, names: &mut BTreeSet<String>) {
     match value {
         Value::Object(fields) => {
             if let (Some(name), true) = (
                 fields.get("name").and_then(Value::as_str),
                 fields.contains_key("sds_config"),
             ) {
-                names.push(name);
+                names.insert(name.to_owned());
             }
             for field in fields.values() {
                 collect(field, names);
@@ -52,33 +42,33 @@ fn collect<'a>(value: &'a Value, names: &mut Vec<&'a str>) {
     }
 }
 
-fn serve(scope: &Scope<'_>, name: &str) -> Option<SecretValue> {
+fn value(objects: &Objects, pod: &Pod, name: &str) -> Option<SecretValue> {
     match name {
         WORKLOAD => Some(SecretValue::Workload {
-            spiffe_id: scope.pod.spiffe_id(scope.mesh.trust_domain()),
+            spiffe_id: pod.spiffe_id(objects.mesh().trust_domain()),
         }),
         ROOT => Some(SecretValue::Root),
-        _ => credential(scope, name.strip_prefix(CREDENTIAL)?),
+        _ => credential(objects, &pod.meta.namespace, name.strip_prefix(CREDENTIAL)?),
     }
 }
 
 /// A credential of the proxy's own namespace; another namespace's is not given out.
-fn credential(scope: &Scope<'_>, name: &str) -> Option<SecretValue> {
+fn credential(objects: &Objects, own: &str, name: &str) -> Option<SecretValue> {
     let name = match name.split_once('/') {
-        Some((namespace, name)) if namespace == scope.namespace => name,
+        Some((namespace, name)) if namespace == own => name,
         Some(_) => return None,
         None => name,
     };
     let Some(bare) = name.strip_suffix(CA_SUFFIX) else {
-        return key_pair(secret(scope, name)?);
+        return key_pair(secret(objects, own, name)?);
     };
     // A Secret of the whole name comes first, and hides the authorities of the other.
-    authorities(secret(scope, name).or_else(|| secret(scope, bare))?)
+    authorities(secret(objects, own, name).or_else(|| secret(objects, own, bare))?)
 }
 
-fn secret<'a>(scope: &Scope<'a>, name: &str) -> Option<&'a Value> {
-    let key = (scope.namespace.to_owned(), name.to_owned());
-    scope.objects.secrets.get(&key).map(|s| &s["data"])
+fn secret<'a>(objects: &'a Objects, own: &str, name: &str) -> Option<&'a Value> {
+    let key = (own.to_owned(), name.to_owned());
+    objects.secrets.get(&key).map(|s| &s["data"])
 }
 
 /// The bytes under a key; `None` where there are none.

@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{access_log::Direction, envoy::extension, routes, scope::Scope};
+use super::{access_log::Direction, envoy::extension, routes, scope::View};
 use crate::{
     api::{destination_rule::DestinationRule, virtual_service::RouteDestination},
     duration,
@@ -21,14 +21,14 @@ pub(crate) fn unlogged(cluster: &str) -> Value {
 pub(crate) fn to_cluster(
     cluster: &str,
     rule: Option<&DestinationRule>,
-    scope: &Scope<'_>,
+    scope: &View<'_>,
     direction: Direction,
 ) -> Value {
     let mut config = Map::new();
     config.insert("stat_prefix".into(), cluster.into());
     config.insert("cluster".into(), cluster.into());
     timeouts(rule, &mut config);
-    scope.log.of_connections(direction, &mut config);
+    scope.log().of_connections(direction, &mut config);
     proxy(config)
 }
 
@@ -37,15 +37,14 @@ pub(crate) fn to_route(
     routes: &[RouteDestination],
     port: u32,
     meta: &Meta,
-    scope: &Scope<'_>,
+    scope: &View<'_>,
 ) -> Option<Value> {
     let first = routes.first()?.destination.as_ref()?;
     let service = scope.service(&first.host);
-    let rule = service
-        .and_then(|s| scope.outbound_rule(s))
-        .map(|r| &r.spec);
+    let rule = service.as_deref().and_then(|s| scope.outbound_rule(s));
+    let rule = rule.as_deref().map(|r| &r.spec);
     if let [_] = routes {
-        let cluster = routes::destination_cluster(first, service, port);
+        let cluster = routes::destination_cluster(first, service.as_deref(), port);
         return Some(to_cluster(&cluster, rule, scope, Direction::Out));
     }
     let clusters: Vec<Value> = routes
@@ -53,8 +52,8 @@ pub(crate) fn to_route(
         .filter(|r| r.weight > 0)
         .filter_map(|r| {
             let destination = r.destination.as_ref()?;
-            let name =
-                routes::destination_cluster(destination, scope.service(&destination.host), port);
+            let service = scope.service(&destination.host);
+            let name = routes::destination_cluster(destination, service.as_deref(), port);
             Some(json!({"name": name, "weight": r.weight}))
         })
         .collect();
@@ -65,7 +64,7 @@ pub(crate) fn to_route(
     );
     config.insert("weighted_clusters".into(), json!({"clusters": clusters}));
     timeouts(rule, &mut config);
-    scope.log.of_connections(Direction::Out, &mut config);
+    scope.log().of_connections(Direction::Out, &mut config);
     Some(proxy(config))
 }
 

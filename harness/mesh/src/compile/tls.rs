@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value, json};
 
-use super::{envoy::extension, scope::Scope};
+use super::{envoy::extension, scope::View};
 use crate::{
     admission,
     api::{
@@ -93,7 +93,7 @@ pub(crate) struct Upstream<'a> {
 /// Sets the transport of a cluster: a rule's TLS, mesh TLS where the endpoint speaks it, or none.
 pub(crate) fn set_upstream(
     cluster: &mut Map<String, Value>,
-    scope: &Scope<'_>,
+    scope: &View<'_>,
     upstream: &Upstream<'_>,
 ) {
     let context = match upstream.said {
@@ -166,11 +166,11 @@ fn mesh_client(sni: &str, names: &[String], is_http2: bool) -> Value {
 
 /// TLS towards servers outside, with a credential. A sidecar gets a credential only by a rule with a
 /// workload selector, and sends plaintext otherwise.
-fn origination(tls: &ClientTls, scope: &Scope<'_>, upstream: &Upstream<'_>) -> Option<Value> {
+fn origination(tls: &ClientTls, scope: &View<'_>, upstream: &Upstream<'_>) -> Option<Value> {
     if tls.mode == ClientTlsMode::Disable {
         return None;
     }
-    let is_sidecar = scope.kind == crate::objects::pod::ProxyKind::Sidecar;
+    let is_sidecar = scope.kind() == crate::objects::pod::ProxyKind::Sidecar;
     let has_credential = !tls.credential_name.is_empty();
     if has_credential && is_sidecar && !upstream.rule_has_selector {
         return None;
@@ -219,9 +219,9 @@ fn server_socket(context: Value) -> Value {
 }
 
 /// Mesh TLS as a sidecar's server side: any identity of the trust domain and its aliases.
-pub(crate) fn mesh_server(scope: &Scope<'_>) -> Value {
-    let mut domains: Vec<&str> = vec![scope.mesh.trust_domain()];
-    for alias in scope.mesh.trust_domain_aliases() {
+pub(crate) fn mesh_server(scope: &View<'_>) -> Value {
+    let mut domains: Vec<&str> = vec![scope.mesh().trust_domain()];
+    for alias in scope.mesh().trust_domain_aliases() {
         if !domains.contains(&alias.as_str()) {
             domains.push(alias);
         }

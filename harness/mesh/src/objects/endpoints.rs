@@ -1,9 +1,8 @@
 //! The endpoints of services: pods that a selector finds, and those that a `ServiceEntry` lists.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, sync::Arc};
 
 use super::{
-    ProxyId,
     pod::Pod,
     service::{Endpoint, Resolution, Service, Target},
 };
@@ -14,13 +13,9 @@ use crate::{
 };
 
 /// The pods that a service selects, for each of its ports.
-pub(crate) fn of_pods(
-    service: &Service,
-    pods: &BTreeMap<ProxyId, Pod>,
-    mesh: &MeshConfig,
-) -> Vec<Endpoint> {
+pub(crate) fn of_pods(service: &Service, pods: &[Arc<Pod>], mesh: &MeshConfig) -> Vec<Endpoint> {
     let mut found = Vec::new();
-    for pod in pods.values().filter(|p| service.selects(p)) {
+    for pod in pods {
         if pod.address.is_empty() || !(pod.ready || service.unready_too) {
             continue;
         }
@@ -50,15 +45,15 @@ fn of_pod(pod: &Pod, service_port: u32, port: u32, mesh: &MeshConfig) -> Endpoin
     }
 }
 
-/// The endpoints that a `ServiceEntry` lists or selects; with DNS and none listed, its own host.
+/// The endpoints that a `ServiceEntry` lists; with DNS and none listed, its own host. One with a selector
+/// lists none.
 pub(crate) fn of_entry(
     service: &Service,
     entry: &ServiceEntry,
-    pods: &BTreeMap<ProxyId, Pod>,
     mesh: &MeshConfig,
 ) -> Vec<Endpoint> {
     if service.selector.is_some() {
-        return of_pods(service, pods, mesh);
+        return Vec::new();
     }
     let listed = entry.endpoints.as_deref().unwrap_or_default();
     let by_name = matches!(

@@ -1,26 +1,34 @@
 //! An immutable snapshot of a cluster.
 
+mod completed;
 mod endpoints;
 pub(crate) mod pod;
+mod reading;
 pub(crate) mod rules;
+mod same;
 pub(crate) mod service;
 
-use std::{collections::BTreeMap, fmt, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+    sync::Arc,
+};
 
-use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use crate::{
     MeshConfig,
-    admission::{self, admit},
     api::{
         Labels, authorization_policy::AuthorizationPolicy, destination_rule::DestinationRule,
-        gateway::Gateway, peer_authentication::PeerAuthentication, service_entry::ServiceEntry,
-        sidecar::Sidecar, telemetry::Telemetry, virtual_service::VirtualService,
+        gateway::Gateway, peer_authentication::PeerAuthentication, sidecar::Sidecar,
+        telemetry::Telemetry, virtual_service::VirtualService,
     },
 };
+use completed::{BySelector, Completed};
 use pod::Pod;
+use reading::{Known, Library};
 use rules::RuleIndex;
+pub(crate) use same::Same;
 use service::Service;
 
 /// A pod with an `istio-proxy` container, among `containers` or as a native sidecar among
@@ -40,7 +48,7 @@ impl fmt::Display for ProxyId {
 }
 
 /// What every object has.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Meta {
     pub(crate) name: String,
     pub(crate) namespace: String,
@@ -70,7 +78,7 @@ impl Meta {
 }
 
 /// An Istio resource.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Config<T> {
     pub(crate) meta: Meta,
     pub(crate) spec: T,
@@ -93,32 +101,65 @@ pub(crate) type SecretData = Arc<Value>;
 #[derive(Debug)]
 pub struct Objects {
     mesh: Arc<MeshConfig>,
-    pub(crate) pods: BTreeMap<ProxyId, Pod>,
+    pub(crate) pods: BTreeMap<ProxyId, Arc<Pod>>,
     /// The oldest first.
-    pub(crate) services: Vec<Service>,
+    pub(crate) services: Vec<Arc<Service>>,
+    by_selector: BySelector,
     pub(crate) secrets: BTreeMap<(String, String), SecretData>,
-    pub(crate) gateways: Vec<Config<Gateway>>,
-    pub(crate) virtual_services: Vec<Config<VirtualService>>,
-    pub(crate) rules: RuleIndex,
-    pub(crate) peer_authentications: Vec<Config<PeerAuthentication>>,
-    pub(crate) authorization_policies: Vec<Config<AuthorizationPolicy>>,
-    pub(crate) telemetries: Vec<Config<Telemetry>>,
-    pub(crate) sidecars: Vec<Config<Sidecar>>,
+    pub(crate) gateways: Vec<Arc<Config<Gateway>>>,
+    pub(crate) virtual_services: Vec<Arc<Config<VirtualService>>>,
+    pub(crate) rules: Arc<RuleIndex>,
+    pub(crate) peer_authentications: Vec<Arc<Config<PeerAuthentication>>>,
+    pub(crate) authorization_policies: Vec<Arc<Config<AuthorizationPolicy>>>,
+    pub(crate) telemetries: Vec<Arc<Config<Telemetry>>>,
+    pub(crate) sidecars: Vec<Arc<Config<Sidecar>>>,
+    /// All labels by which outbound rules and routes choose their clients.
+    pub(crate) client_selectors: BTreeSet<Labels>,
+    destination_rules: Vec<Arc<Config<DestinationRule>>>,
+    library: Library,
+    completed: Completed,
 }
 
 impl Objects {
     /// Reads `objects` as an API server stores them (a Secret has `data`, not `stringData`).
     /// An object that [`crate::admit`] refuses takes no effect.
     pub fn new(mesh: Arc<MeshConfig>, objects: impl IntoIterator<Item = Arc<Value>>) -> Self {
+        Self::read(mesh, objects, None)
+    }
+
+    /// The same as [`Objects::new`] with less work: what `self` has of an object is taken over where the
+    /// object is the same `Arc`, or says the same.
+    #[must_use]
+    pub fn next(
+        &self,
+        mesh: Arc<MeshConfig>,
+        objects: impl IntoIterator<Item = Arc<Value>>,
+    ) -> Self {
+        // What is read depends on the mesh configuration.
+        let before = Arc::ptr_eq(&mesh, &self.mesh).then_some(self);
+        Self::read(mesh, objects, before)
+    }
+
+    fn read(
+        mesh: Arc<MeshConfig>,
+        objects: impl IntoIterator<Item = Arc<Value>>,
+        before: Option<&Self>,
+    ) -> Self {
+        let none = Library::default();
+        let known = before.map_or(&none, |b| &b.library);
         let mut found = Sorted::default();
         for object in objects {
-            found.take(&object, &mesh);
+            found.take(&object, &mesh, known);
         }
-        found.into_objects(mesh)
+        found.into_objects(mesh, before)
     }
 
     /// The mesh configuration that the snapshot was made with.
     pub fn mesh(&self) -> &MeshConfig {
+        &self.mesh
+    }
+
+    pub(crate) fn shared_mesh(&self) -> &Arc<MeshConfig> {
         &self.mesh
     }
 
@@ -131,47 +172,57 @@ impl Objects {
             .map(|(id, _)| id.clone())
             .collect()
     }
+
+    /// The services of a pod, the oldest first.
+    pub(crate) fn services_of(&self, pod: &Pod) -> impl Iterator<Item = &Arc<Service>> {
+        self.by_selector
+            .of_pod(pod)
+            .into_iter()
+            .map(|index| &self.services[index])
+            .filter(|service| service.selects(pod))
+    }
 }
 
 /// Objects by kind, as they come.
 #[derive(Default)]
 struct Sorted {
-    pods: BTreeMap<ProxyId, Pod>,
-    kube_services: Vec<Arc<Value>>,
+    library: Library,
+    pods: BTreeMap<ProxyId, Arc<Pod>>,
+    services: Vec<Arc<Service>>,
     secrets: BTreeMap<(String, String), SecretData>,
-    gateways: Vec<Config<Gateway>>,
-    virtual_services: Vec<Config<VirtualService>>,
-    service_entries: Vec<Config<ServiceEntry>>,
-    destination_rules: Vec<Config<DestinationRule>>,
-    peer_authentications: Vec<Config<PeerAuthentication>>,
-    authorization_policies: Vec<Config<AuthorizationPolicy>>,
-    telemetries: Vec<Config<Telemetry>>,
-    sidecars: Vec<Config<Sidecar>>,
+    gateways: Vec<Arc<Config<Gateway>>>,
+    virtual_services: Vec<Arc<Config<VirtualService>>>,
+    service_entries: Vec<Arc<Config<Vec<Arc<Service>>>>>,
+    destination_rules: Vec<Arc<Config<DestinationRule>>>,
+    peer_authentications: Vec<Arc<Config<PeerAuthentication>>>,
+    authorization_policies: Vec<Arc<Config<AuthorizationPolicy>>>,
+    telemetries: Vec<Arc<Config<Telemetry>>>,
+    sidecars: Vec<Arc<Config<Sidecar>>>,
 }
 
 impl Sorted {
-    fn take(&mut self, object: &Arc<Value>, mesh: &MeshConfig) {
-        let api_version = object["apiVersion"].as_str().unwrap_or_default();
-        let kind = object["kind"].as_str().unwrap_or_default();
-        match (api_version.split_once('/'), kind) {
-            (None, "Pod") => self.pod(object),
-            (None, "Service") => self.kube_services.push(Arc::clone(object)),
-            (None, "Secret") => {
+    fn take(&mut self, object: &Arc<Value>, mesh: &MeshConfig, before: &Library) {
+        match self.library.read(object, mesh, before) {
+            Known::Pod(pod) => self.pod(pod),
+            Known::Service(service) => self.services.push(service),
+            Known::Secret => {
                 let meta = Meta::of(object);
                 self.secrets
                     .insert((meta.namespace, meta.name), Arc::clone(object));
             }
-            (Some((group, _)), kind)
-                if admission::is_istio_group(group) && admit(object, mesh).error.is_none() =>
-            {
-                self.istio(object, kind);
-            }
-            _ => {}
+            Known::Gateway(config) => self.gateways.push(config),
+            Known::VirtualService(config) => self.virtual_services.push(config),
+            Known::ServiceEntry(config) => self.service_entries.push(config),
+            Known::DestinationRule(config) => self.destination_rules.push(config),
+            Known::PeerAuthentication(config) => self.peer_authentications.push(config),
+            Known::AuthorizationPolicy(config) => self.authorization_policies.push(config),
+            Known::Telemetry(config) => self.telemetries.push(config),
+            Known::Sidecar(config) => self.sidecars.push(config),
+            Known::Nothing => {}
         }
     }
 
-    fn pod(&mut self, object: &Value) {
-        let pod = Pod::of(object);
+    fn pod(&mut self, pod: Arc<Pod>) {
         let id = ProxyId {
             namespace: pod.meta.namespace.clone(),
             name: pod.meta.name.clone(),
@@ -179,21 +230,7 @@ impl Sorted {
         self.pods.insert(id, pod);
     }
 
-    fn istio(&mut self, object: &Value, kind: &str) {
-        match kind {
-            "Gateway" => push(&mut self.gateways, object),
-            "VirtualService" => push(&mut self.virtual_services, object),
-            "ServiceEntry" => push(&mut self.service_entries, object),
-            "DestinationRule" => push(&mut self.destination_rules, object),
-            "PeerAuthentication" => push(&mut self.peer_authentications, object),
-            "AuthorizationPolicy" => push(&mut self.authorization_policies, object),
-            "Telemetry" => push(&mut self.telemetries, object),
-            "Sidecar" => push(&mut self.sidecars, object),
-            _ => {}
-        }
-    }
-
-    fn into_objects(mut self, mesh: Arc<MeshConfig>) -> Objects {
+    fn into_objects(mut self, mesh: Arc<MeshConfig>, before: Option<&Objects>) -> Objects {
         sort(&mut self.gateways);
         sort(&mut self.virtual_services);
         sort(&mut self.service_entries);
@@ -201,17 +238,20 @@ impl Sorted {
         sort(&mut self.authorization_policies);
         sort(&mut self.telemetries);
         sort(&mut self.sidecars);
-        for config in &mut self.virtual_services {
-            service::resolve_names(config);
-        }
-        let services = service::all(
-            &self.kube_services,
-            &self.service_entries,
+        let declared = self.service_entries.iter().flat_map(|e| &e.spec);
+        self.services.extend(declared.cloned());
+        let completed = Completed::of(
+            &self.services,
             &self.pods,
             &mesh,
+            before.map(|b| &b.completed),
         );
+        let services = completed.oldest_first(&self.services);
+        let rules = rules(&self.destination_rules, &mesh, before);
         Objects {
-            rules: RuleIndex::of(self.destination_rules, mesh.root_namespace()),
+            client_selectors: client_selectors(&self.virtual_services, &self.destination_rules),
+            by_selector: BySelector::of(&services),
+            rules,
             mesh,
             pods: self.pods,
             services,
@@ -222,24 +262,44 @@ impl Sorted {
             authorization_policies: self.authorization_policies,
             telemetries: self.telemetries,
             sidecars: self.sidecars,
+            destination_rules: self.destination_rules,
+            library: self.library,
+            completed,
         }
     }
 }
 
-fn push<T: DeserializeOwned + Default>(list: &mut Vec<Config<T>>, object: &Value) {
-    let spec = match object.get("spec") {
-        None | Some(Value::Null) => Some(T::default()),
-        // Admission has read the same value into the same type, so it can be read.
-        Some(spec) => serde_json::from_value(admission::walk::without_nulls(spec)).ok(),
+fn rules(
+    all: &[Arc<Config<DestinationRule>>],
+    mesh: &MeshConfig,
+    before: Option<&Objects>,
+) -> Arc<RuleIndex> {
+    let is_same = |b: &&Objects| {
+        let pairs = b.destination_rules.iter().zip(all);
+        b.destination_rules.len() == all.len() && pairs.into_iter().all(|(a, b)| Arc::ptr_eq(a, b))
     };
-    if let Some(spec) = spec {
-        list.push(Config {
-            meta: Meta::of(object),
-            spec,
-        });
+    match before.filter(is_same) {
+        Some(before) => Arc::clone(&before.rules),
+        None => Arc::new(RuleIndex::of(
+            all.to_vec(),
+            mesh.root_namespace(),
+            before.map(|b| &*b.rules),
+        )),
     }
 }
 
-fn sort<T>(list: &mut [Config<T>]) {
+fn client_selectors(
+    routes: &[Arc<Config<VirtualService>>],
+    rules: &[Arc<Config<DestinationRule>>],
+) -> BTreeSet<Labels> {
+    let of_routes = routes.iter().flat_map(|c| c.spec.source_labels());
+    let of_rules = rules
+        .iter()
+        .filter_map(|c| c.spec.workload_selector.as_ref())
+        .map(|s| &s.match_labels);
+    of_routes.chain(of_rules).cloned().collect()
+}
+
+fn sort<T>(list: &mut [Arc<Config<T>>]) {
     list.sort_by(|a, b| a.meta.order().cmp(&b.meta.order()));
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::Meta;
 
 /// What a proxy in a pod is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) enum ProxyKind {
     /// Beside an application.
     Sidecar,
@@ -14,7 +14,7 @@ pub(crate) enum ProxyKind {
 }
 
 /// A pod.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pod {
     pub(crate) meta: Meta,
     /// Empty before the pod has one.

@@ -1,7 +1,11 @@
 //! `DestinationRule`s, merged by host and found as Istio finds them: in the client's namespace, then in
 //! the service's, then in the root namespace (`pilot/pkg/model/push_context.go`, `destination_rule.go`).
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    ops::Bound::{Included, Unbounded},
+    sync::Arc,
+};
 
 use super::{Config, Meta};
 use crate::{
@@ -10,7 +14,7 @@ use crate::{
 };
 
 /// Rules of one host and one audience, made one.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct MergedRule {
     pub(crate) meta: Meta,
     pub(crate) spec: DestinationRule,
@@ -27,7 +31,7 @@ impl MergedRule {
 }
 
 /// Merged rules by host.
-type ByHost = BTreeMap<String, Vec<MergedRule>>;
+type ByHost = BTreeMap<String, Vec<Arc<MergedRule>>>;
 
 /// All rules, by who may see them.
 #[derive(Debug, Default)]
@@ -39,9 +43,14 @@ pub(crate) struct RuleIndex {
 }
 
 impl RuleIndex {
-    pub(crate) fn of(mut rules: Vec<Config<DestinationRule>>, root_namespace: &str) -> Self {
+    /// Merges rules; what comes out as it is in `before` keeps its `Arc`.
+    pub(crate) fn of(
+        mut rules: Vec<Arc<Config<DestinationRule>>>,
+        root_namespace: &str,
+        before: Option<&Self>,
+    ) -> Self {
         // Rules with a selector come first, so that they are not merged into wide ones.
-        let key = |c: &Config<DestinationRule>| c.spec.workload_selector.is_none();
+        let key = |c: &Arc<Config<DestinationRule>>| c.spec.workload_selector.is_none();
         rules.sort_by(|a, b| {
             key(a)
                 .cmp(&key(b))
@@ -52,9 +61,26 @@ impl RuleIndex {
             ..Self::default()
         };
         for rule in rules {
-            index.add(rule);
+            index.add((*rule).clone());
+        }
+        if let Some(before) = before {
+            index.keep(before);
         }
         index
+    }
+
+    fn keep(&mut self, before: &Self) {
+        keep(&mut self.root_local, &before.root_local);
+        for (new, old) in [
+            (&mut self.local, &before.local),
+            (&mut self.exported, &before.exported),
+        ] {
+            for (namespace, rules) in new {
+                if let Some(old) = old.get(namespace) {
+                    keep(rules, old);
+                }
+            }
+        }
     }
 
     fn add(&mut self, mut rule: Config<DestinationRule>) {
@@ -91,7 +117,7 @@ impl RuleIndex {
         client: &str,
         service_host: &str,
         service_namespace: &str,
-    ) -> Vec<&MergedRule> {
+    ) -> Vec<&Arc<MergedRule>> {
         let own = if client == self.root_namespace {
             most_specific(&self.root_local, service_host)
         } else {
@@ -111,26 +137,43 @@ impl RuleIndex {
         Vec::new()
     }
 
-    fn exported_from(&self, owner: &str, service_host: &str, client: &str) -> Vec<&MergedRule> {
+    fn exported_from(
+        &self,
+        owner: &str,
+        service_host: &str,
+        client: &str,
+    ) -> Vec<&Arc<MergedRule>> {
         let rules = self
             .exported
             .get(owner)
             .and_then(|rules| most_specific(rules, service_host));
-        let seen = |r: &&MergedRule| {
+        let seen = |r: &&Arc<MergedRule>| {
             r.export_to.is_empty() || r.export_to.contains("*") || r.export_to.contains(client)
         };
         rules.into_iter().flatten().filter(seen).collect()
     }
 }
 
+fn keep(rules: &mut ByHost, before: &ByHost) {
+    for (host, merged) in rules {
+        for rule in merged {
+            let mut old = before.get(host).into_iter().flatten();
+            if let Some(old) = old.find(|old| *old == rule) {
+                *rule = Arc::clone(old);
+            }
+        }
+    }
+}
+
 /// The rules of the host itself, or of the longest wildcard that covers it.
-fn most_specific<'a>(rules: &'a ByHost, service_host: &str) -> Option<&'a Vec<MergedRule>> {
+fn most_specific<'a>(rules: &'a ByHost, service_host: &str) -> Option<&'a Vec<Arc<MergedRule>>> {
     if let Some(found) = rules.get(service_host) {
         return Some(found);
     }
     rules
-        .iter()
-        .filter(|(pattern, _)| pattern.starts_with('*') && host::subset_of(service_host, pattern))
+        .range::<str, _>((Included("*"), Unbounded))
+        .take_while(|(pattern, _)| pattern.starts_with('*'))
+        .filter(|(pattern, _)| host::subset_of(service_host, pattern))
         .max_by_key(|(pattern, _)| pattern.len())
         .map(|(_, found)| found)
 }
@@ -160,14 +203,14 @@ fn merge(rules: &mut ByHost, rule: &Config<DestinationRule>, export_to: &BTreeSe
             (Some(_), Some(_)) | (None, None) => separate = false,
             _ => {}
         }
-        absorb(&mut existing.spec, &rule.spec);
+        absorb(&mut Arc::make_mut(existing).spec, &rule.spec);
     }
     if separate {
-        list.push(MergedRule {
+        list.push(Arc::new(MergedRule {
             meta: rule.meta.clone(),
             spec: rule.spec.clone(),
             export_to: export_to.clone(),
-        });
+        }));
     }
 }
 

@@ -1,10 +1,10 @@
 //! Services of the mesh: Kubernetes' own and those of `ServiceEntry`, in one form.
 
-use std::{collections::BTreeMap, net::IpAddr, sync::Arc};
+use std::{net::IpAddr, sync::Arc};
 
 use serde_json::Value;
 
-use super::{Config, Meta, ProxyId, endpoints, pod::Pod, string_map};
+use super::{Config, Meta, endpoints, pod::Pod, string_map};
 use crate::{
     MeshConfig,
     api::{
@@ -42,7 +42,7 @@ pub(crate) enum Resolution {
 }
 
 /// A port of a service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Port {
     pub(crate) name: String,
     pub(crate) number: u32,
@@ -58,7 +58,7 @@ pub(crate) enum Target {
 }
 
 /// One endpoint of one port of a service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Endpoint {
     /// The number of the service's port.
     pub(crate) service_port: u32,
@@ -73,7 +73,7 @@ pub(crate) struct Endpoint {
 }
 
 /// A service.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Service {
     pub(crate) host: String,
     pub(crate) name: String,
@@ -150,27 +150,8 @@ pub(crate) fn exported(export_to: &[String], owner: &str, namespace: &str) -> bo
         })
 }
 
-/// All services, the oldest first, with their endpoints.
-pub(crate) fn all(
-    kube: &[Arc<Value>],
-    entries: &[Config<ServiceEntry>],
-    pods: &BTreeMap<ProxyId, Pod>,
-    mesh: &MeshConfig,
-) -> Vec<Service> {
-    let mut services: Vec<Service> = kube.iter().map(|o| of_kubernetes(o)).collect();
-    for service in &mut services {
-        service.endpoints = endpoints::of_pods(service, pods, mesh);
-    }
-    for entry in entries {
-        services.extend(of_entry(entry, pods, mesh));
-    }
-    let key = |s: &Service| (s.created.clone(), s.name.clone(), s.namespace.clone());
-    services.sort_by_cached_key(key);
-    services
-}
-
-/// A Service of Kubernetes.
-fn of_kubernetes(object: &Value) -> Service {
+/// A Service of Kubernetes, without its endpoints.
+pub(super) fn of_kubernetes(object: &Value) -> Service {
     let meta = Meta::of(object);
     let spec = &object["spec"];
     let cluster_ip = spec["clusterIP"].as_str().unwrap_or_default();
@@ -232,12 +213,9 @@ fn port_of_kubernetes(port: &Value) -> Option<Port> {
     })
 }
 
-/// The services of a `ServiceEntry`: one for each pair of host and address.
-fn of_entry(
-    entry: &Config<ServiceEntry>,
-    pods: &BTreeMap<ProxyId, Pod>,
-    mesh: &MeshConfig,
-) -> Vec<Service> {
+/// The services of a `ServiceEntry`: one for each pair of host and address. Without endpoints that are
+/// pods.
+pub(super) fn of_entry(entry: &Config<ServiceEntry>, mesh: &MeshConfig) -> Vec<Arc<Service>> {
     let addresses = virtual_addresses(&entry.spec.addresses);
     let mut services = Vec::new();
     for host in &entry.spec.hosts {
@@ -263,8 +241,8 @@ fn of_entry(
                 unready_too: false,
                 endpoints: Vec::new(),
             };
-            service.endpoints = endpoints::of_entry(&service, &entry.spec, pods, mesh);
-            services.push(service);
+            service.endpoints = endpoints::of_entry(&service, &entry.spec, mesh);
+            services.push(service.into());
         }
     }
     services

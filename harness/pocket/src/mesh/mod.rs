@@ -1,6 +1,7 @@
 //! The mesh's control plane: what istiod does. Watches the store, compiles every proxy's
 //! configuration, pushes it, and says in the store how far the proxies have followed.
 
+mod kept;
 mod progress;
 mod report;
 mod secrets;
@@ -9,7 +10,7 @@ use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
 
-use meshproof_mesh::{MeshConfig, MeshConfigError, Objects, ProxyConfig, compile};
+use meshproof_mesh::ProxyConfig;
 use meshproof_pki::MeshCa;
 use meshproof_pocket_api::{Event, KINDS, Kind, Store, Watch};
 use meshproof_pocket_node::Node;
@@ -17,11 +18,12 @@ use meshproof_pocket_xds::{Ads, Snapshot};
 use serde_json::Value;
 use tokio::sync::watch;
 
+use self::kept::Kept;
+pub(crate) use self::kept::{default_mesh_config, mesh_config};
 use self::progress::{RECHECK, Round, Told};
 use self::report::{Compiled, concerns, is_istio, own};
 use self::secrets::Secrets;
 use crate::addresses::ClusterName;
-use crate::install::{DEFAULT_MESH_CONFIG, ISTIO_SYSTEM, MESH_CONFIG_MAP};
 
 /// What the mesh reads.
 const READ: [Kind; 14] = [
@@ -96,9 +98,10 @@ impl Mesh {
     pub(crate) async fn run(self: Arc<Self>) {
         let mut network = self.network.clone();
         let kinds: Vec<Kind> = KINDS.iter().map(|info| info.kind).collect();
+        let mut kept = Kept::default();
         loop {
             let (_, mut watch) = self.store.list_and_watch(&kinds);
-            let mut round = self.push(watch.revision());
+            let mut round = self.push(watch.revision(), &mut kept);
             let mut reported = 0;
             loop {
                 let progress = self.progress(&mut round).await;
@@ -114,7 +117,7 @@ impl Mesh {
                     event = watch.next() => match event {
                         Ok(event) => {
                             tokio::time::sleep(DEBOUNCE).await;
-                            self.follow(&event, &mut watch, &mut round);
+                            self.follow(&event, &mut watch, &mut round, &mut kept);
                         }
                         Err(_lagged) => break,
                     },
@@ -128,29 +131,23 @@ impl Mesh {
     }
 
     /// Takes in an event and all that came with it.
-    fn follow(&self, first: &Event, watch: &mut Watch, round: &mut Round) {
+    fn follow(&self, first: &Event, watch: &mut Watch, round: &mut Round, kept: &mut Kept) {
         let (mut stale, mut any) = (concerns(first), !own(first));
         while let Ok(Some(event)) = watch.try_next() {
             stale |= concerns(&event);
             any |= !own(&event);
         }
         if stale {
-            *round = self.push(watch.revision());
+            *round = self.push(watch.revision(), kept);
         } else if any {
             round.revision = watch.revision();
         }
     }
 
-    /// Compiles everything and hands it to ADS, which pushes what changed.
-    fn push(&self, revision: u64) -> Round {
+    /// Compiles what changed and hands everything to ADS, which pushes what changed.
+    fn push(&self, revision: u64, kept: &mut Kept) -> Round {
         let mut problems = Vec::new();
-        let mesh = mesh_config(&self.store).unwrap_or_else(|error| {
-            problems.push(format!(
-                "configmap {ISTIO_SYSTEM}/{MESH_CONFIG_MAP}: {error}"
-            ));
-            default_mesh_config()
-        });
-        let mesh = Arc::new(mesh);
+        let mesh = kept.mesh(&self.store, &mut problems);
         let all = READ.map(|kind| (kind, self.store.snapshot(kind)));
         let istio = all.iter().filter(|(kind, _)| is_istio(*kind));
         let compiled = istio.flat_map(|(kind, objects)| {
@@ -161,10 +158,10 @@ impl Mesh {
             objects.iter().map(object)
         });
         let compiled = compiled.collect();
-        let objects = Objects::new(mesh, all.into_iter().flat_map(|(_, objects)| objects));
+        let configs = kept.compile(mesh, all.into_iter().flat_map(|(_, objects)| objects));
         let mut proxies = Vec::new();
-        for proxy in objects.proxies() {
-            let snapshot = self.snapshot(compile(&objects, &proxy), &mut problems);
+        for (proxy, config) in configs {
+            let snapshot = self.snapshot(&config, &mut problems);
             let key = self.key(&proxy.namespace, &proxy.name);
             match self.ads.set(key.clone(), &snapshot) {
                 Ok(version) => proxies.push(Told {
@@ -175,6 +172,7 @@ impl Mesh {
                 Err(error) => problems.push(format!("configuration of proxy {proxy}: {error}")),
             }
         }
+        self.secrets.tidy();
         Round {
             proxies,
             compiled,
@@ -183,7 +181,7 @@ impl Mesh {
         }
     }
 
-    fn snapshot(&self, config: ProxyConfig, problems: &mut Vec<String>) -> Snapshot {
+    fn snapshot(&self, config: &ProxyConfig, problems: &mut Vec<String>) -> Snapshot {
         let secrets = config.secrets.iter().filter_map(|(name, value)| {
             let value = value.as_ref()?;
             self.secrets
@@ -193,24 +191,9 @@ impl Mesh {
         });
         Snapshot {
             secrets: secrets.collect(),
-            listeners: config.listeners,
-            clusters: config.clusters,
-            endpoints: config.endpoints,
+            listeners: config.listeners.clone(),
+            clusters: config.clusters.clone(),
+            endpoints: config.endpoints.clone(),
         }
     }
-}
-
-/// The mesh configuration in force.
-pub(crate) fn mesh_config(store: &Store) -> Result<MeshConfig, MeshConfigError> {
-    let map = store.get(Kind::ConfigMap, ISTIO_SYSTEM, MESH_CONFIG_MAP);
-    let text = map
-        .as_ref()
-        .and_then(|m| m.pointer("/data/mesh"))
-        .and_then(Value::as_str);
-    MeshConfig::from_yaml(text.unwrap_or(DEFAULT_MESH_CONFIG))
-}
-
-/// The mesh configuration of a cluster without one.
-pub(crate) fn default_mesh_config() -> MeshConfig {
-    MeshConfig::from_yaml(DEFAULT_MESH_CONFIG).expect("the default mesh configuration is valid")
 }

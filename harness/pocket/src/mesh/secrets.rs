@@ -1,7 +1,7 @@
 //! Secrets as the secret discovery service (SDS) carries them.
 
 use std::collections::HashMap;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
 use base64::engine::general_purpose::STANDARD;
@@ -13,18 +13,43 @@ use serde_json::{Value, json};
 pub(super) struct Secrets {
     ca: MeshCa,
     issued: Mutex<HashMap<String, Value>>,
+    /// By name, with what each was made of: the same secret stays the same `Arc`.
+    made: Mutex<HashMap<String, Vec<Made>>>,
 }
+
+/// What a secret was made of, and the secret.
+type Made = (SecretValue, Arc<Value>);
 
 impl Secrets {
     pub(super) fn new(ca: MeshCa) -> Self {
         Self {
             ca,
             issued: Mutex::default(),
+            made: Mutex::default(),
         }
     }
 
     /// A secret as SDS carries it.
-    pub(super) fn secret(&self, name: &str, value: &SecretValue) -> Result<Value, String> {
+    pub(super) fn secret(&self, name: &str, value: &SecretValue) -> Result<Arc<Value>, String> {
+        let mut made = lock(&self.made);
+        let of_name = made.entry(name.to_owned()).or_default();
+        if let Some((_, known)) = of_name.iter().find(|(of, _)| of == value) {
+            return Ok(Arc::clone(known));
+        }
+        let secret = Arc::new(self.make(name, value)?);
+        of_name.push((value.clone(), Arc::clone(&secret)));
+        Ok(secret)
+    }
+
+    /// Forgets the secrets that no proxy has any more.
+    pub(super) fn tidy(&self) {
+        lock(&self.made).retain(|_, of_name| {
+            of_name.retain(|(_, secret)| Arc::strong_count(secret) > 1);
+            !of_name.is_empty()
+        });
+    }
+
+    fn make(&self, name: &str, value: &SecretValue) -> Result<Value, String> {
         let inline = |bytes: &[u8]| json!({"inline_bytes": base64(bytes)});
         Ok(match value {
             SecretValue::KeyPair {
@@ -49,7 +74,7 @@ impl Secrets {
 
     /// A workload's certificate, made once for each identity.
     fn workload(&self, spiffe_id: &str) -> Result<Value, String> {
-        let mut issued = self.issued.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut issued = lock(&self.issued);
         if let Some(certificate) = issued.get(spiffe_id) {
             return Ok(certificate.clone());
         }
@@ -74,6 +99,11 @@ impl Secrets {
             .and_then(|id| id.strip_prefix(domain)?.strip_prefix("/ns/")?.split_once("/sa/"))
             .ok_or_else(|| format!("{spiffe_id} is not an identity of the trust domain {domain} that the mesh's authority serves"))
     }
+}
+
+/// No code panics while it holds one of these locks, so a poisoned state is still whole.
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn base64(bytes: &[u8]) -> String {

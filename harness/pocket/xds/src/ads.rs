@@ -12,8 +12,8 @@ use tokio::{
 };
 
 use crate::{
-    AckError, EncodeError, ProxyKey, ProxyStatus, Snapshot, Version, conversation::Conversation,
-    discovery::DiscoveryResponse, encode, server, snapshot::Resources,
+    AckError, EncodeError, ProxyKey, ProxyStatus, Snapshot, Version, cache::Cache,
+    conversation::Conversation, discovery::DiscoveryResponse, encode, server, snapshot::Resources,
 };
 
 pub use crate::server::ServeHandle;
@@ -22,6 +22,7 @@ pub use crate::server::ServeHandle;
 #[derive(Clone, Debug, Default)]
 pub struct Ads {
     proxies: Arc<Mutex<HashMap<ProxyKey, Arc<Proxy>>>>,
+    encoded: Arc<Mutex<Cache>>,
 }
 
 /// One proxy: its resources, and channels that tell streams and waiters of changes.
@@ -56,10 +57,16 @@ impl Ads {
         proxy: impl Into<ProxyKey>,
         snapshot: &Snapshot,
     ) -> Result<Version, EncodeError> {
-        let encoded = snapshot.encode()?;
         let proxy = self.proxy(proxy);
-        let version = lock(&proxy.state).resources.replace(encoded);
-        proxy.changed.send_replace(version.snapshot);
+        let mut state = lock(&proxy.state);
+        let encoded = state.resources.encode(snapshot, &mut lock(&self.encoded))?;
+        let version = state.resources.replace(snapshot, encoded);
+        drop(state);
+        proxy.changed.send_if_modified(|known| {
+            let is_new = *known != version.snapshot;
+            *known = version.snapshot;
+            is_new
+        });
         Ok(version)
     }
 

@@ -3,7 +3,7 @@
 //! Source: Envoy's "xDS REST and gRPC protocol" page, state-of-the-world variant: a request answers
 //! the response whose nonce it carries, an older nonce is stale, names always come in full.
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     discovery::{Any, DiscoveryRequest, DiscoveryResponse},
@@ -189,11 +189,11 @@ impl Subscription {
         &'a self,
         kind: ResourceType,
         resources: &'a Resources,
-    ) -> impl Iterator<Item = (&'a String, &'a crate::snapshot::Resource)> {
+    ) -> impl Iterator<Item = (&'a Arc<str>, &'a crate::snapshot::Resource)> {
         let everything = kind.is_wildcard();
         resources.types[kind.index()]
             .iter()
-            .filter(move |(name, _)| everything || self.names.contains(*name))
+            .filter(move |(name, _)| everything || self.names.contains(&***name))
     }
 
     fn is_due(&self, kind: ResourceType, resources: &Resources) -> bool {
@@ -222,7 +222,7 @@ impl Subscription {
         let missing = self
             .names
             .iter()
-            .filter(|name| !kind.is_wildcard() && !have.contains_key(*name));
+            .filter(|name| !kind.is_wildcard() && !have.contains_key(name.as_str()));
         missing
             .map(|name| Unanswered {
                 type_url: kind.type_url(),

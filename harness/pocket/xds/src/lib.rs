@@ -11,6 +11,7 @@
 pub mod admin;
 mod ads;
 pub mod bootstrap;
+mod cache;
 mod conversation;
 mod discovery;
 mod encode;

@@ -1,23 +1,24 @@
 //! What a proxy is to have, as JSON and as encoded resources.
 
-use std::{collections::BTreeMap, fmt};
+use std::{collections::BTreeMap, fmt, sync::Arc};
 
 use bytes::Bytes;
 use serde_json::Value;
 
-use crate::{encode, status::ResourceType};
+use crate::{cache::Cache, status::ResourceType};
 
-/// Everything one proxy is to have: Envoy's JSON with proto field names.
+/// Everything one proxy is to have: Envoy's JSON with proto field names. A resource that is the same `Arc`
+/// as before, or as another proxy's, is encoded only once.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Snapshot {
     /// `envoy.config.listener.v3.Listener`
-    pub listeners: Vec<Value>,
+    pub listeners: Vec<Arc<Value>>,
     /// `envoy.config.cluster.v3.Cluster`
-    pub clusters: Vec<Value>,
+    pub clusters: Vec<Arc<Value>>,
     /// `envoy.config.endpoint.v3.ClusterLoadAssignment`
-    pub endpoints: Vec<Value>,
+    pub endpoints: Vec<Arc<Value>>,
     /// `envoy.extensions.transport_sockets.tls.v3.Secret`
-    pub secrets: Vec<Value>,
+    pub secrets: Vec<Arc<Value>>,
 }
 
 /// A resource that does not fit Envoy's API as far as this crate knows it.
@@ -50,18 +51,23 @@ pub(crate) struct Resource {
     pub(crate) changed: u64,
 }
 
+/// The encoded resources of one type, by name.
+type ByName<T> = BTreeMap<Arc<str>, T>;
+
 /// The encoded resources of one proxy.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Resources {
     pub(crate) version: Version,
-    pub(crate) types: [BTreeMap<String, Resource>; 4],
+    pub(crate) types: [ByName<Resource>; 4],
+    /// What they were encoded from.
+    values: [Vec<Arc<Value>>; 4],
 }
 
-/// The four types of a snapshot, encoded, not yet numbered.
-pub(crate) type Encoded = [BTreeMap<String, Bytes>; 4];
+/// The types of a snapshot that are not what a proxy has, encoded, not yet numbered.
+pub(crate) type Encoded = [Option<ByName<Bytes>>; 4];
 
 impl Snapshot {
-    fn of(&self, kind: ResourceType) -> &[Value] {
+    fn of(&self, kind: ResourceType) -> &[Arc<Value>] {
         match kind {
             ResourceType::Cluster => &self.clusters,
             ResourceType::Endpoint => &self.endpoints,
@@ -69,75 +75,72 @@ impl Snapshot {
             ResourceType::Secret => &self.secrets,
         }
     }
+}
 
-    /// Encodes every resource; names must be there and be unique.
-    pub(crate) fn encode(&self) -> Result<Encoded, EncodeError> {
+impl Resources {
+    /// Encodes what is not the very thing that the proxy has; names must be there and be unique.
+    pub(crate) fn encode(
+        &self,
+        snapshot: &Snapshot,
+        cache: &mut Cache,
+    ) -> Result<Encoded, EncodeError> {
         let mut encoded = Encoded::default();
         for kind in ResourceType::ALL {
-            for (index, value) in self.of(kind).iter().enumerate() {
-                let (name, bytes) = encode_one(kind, index, value)?;
-                let path = format!("{}[{name}]", kind.plural());
-                if encoded[kind.index()].insert(name, bytes).is_some() {
-                    return Err(EncodeError {
-                        path,
-                        problem: "this name occurs twice".to_owned(),
-                    });
-                }
+            let (index, values) = (kind.index(), snapshot.of(kind));
+            if self.version.types[index] == 0 || !is_same(&self.values[index], values) {
+                encoded[index] = Some(encode_all(kind, values, cache)?);
             }
         }
         Ok(encoded)
     }
-}
 
-fn encode_one(
-    kind: ResourceType,
-    index: usize,
-    value: &Value,
-) -> Result<(String, Bytes), EncodeError> {
-    let field = kind.name_field();
-    let Some(name) = value
-        .get(field)
-        .and_then(Value::as_str)
-        .filter(|name| !name.is_empty())
-    else {
-        let path = format!("{}[{index}]", kind.plural());
-        return Err(EncodeError {
-            path,
-            problem: format!("{field} is missing or empty"),
-        });
-    };
-    let bytes = encode::resource(kind.message(), value).map_err(|fault| {
-        let (path, problem) = fault.locate(format!("{}[{name}]", kind.plural()));
-        EncodeError { path, problem }
-    })?;
-    Ok((name.to_owned(), bytes.into()))
-}
-
-impl Resources {
     /// Takes over a new snapshot; resources with equal bytes keep their number.
-    pub(crate) fn replace(&mut self, encoded: Encoded) -> Version {
-        let snapshot = self.version.snapshot + 1;
-        self.version.snapshot = snapshot;
+    pub(crate) fn replace(&mut self, snapshot: &Snapshot, encoded: Encoded) -> Version {
+        if encoded.iter().all(Option::is_none) {
+            return self.version;
+        }
+        let number = self.version.snapshot + 1;
+        self.version.snapshot = number;
         for (kind, new) in ResourceType::ALL.into_iter().zip(encoded) {
+            let Some(new) = new else { continue };
+            self.values[kind.index()] = snapshot.of(kind).to_vec();
             let old = std::mem::take(&mut self.types[kind.index()]);
             let same = old.len() == new.len()
                 && new
                     .iter()
                     .all(|(name, bytes)| old.get(name).is_some_and(|had| had.bytes == *bytes));
             if !same || self.version.types[kind.index()] == 0 {
-                self.version.types[kind.index()] = snapshot;
+                self.version.types[kind.index()] = number;
             }
-            self.types[kind.index()] = number(&old, new, snapshot);
+            self.types[kind.index()] = numbered(&old, new, number);
         }
         self.version
     }
 }
 
-fn number(
-    old: &BTreeMap<String, Resource>,
-    new: BTreeMap<String, Bytes>,
-    snapshot: u64,
-) -> BTreeMap<String, Resource> {
+fn is_same(old: &[Arc<Value>], new: &[Arc<Value>]) -> bool {
+    old.len() == new.len() && old.iter().zip(new).all(|(a, b)| Arc::ptr_eq(a, b))
+}
+
+fn encode_all(
+    kind: ResourceType,
+    values: &[Arc<Value>],
+    cache: &mut Cache,
+) -> Result<ByName<Bytes>, EncodeError> {
+    let mut encoded = ByName::new();
+    for (index, value) in values.iter().enumerate() {
+        let (name, bytes) = cache.encode(kind, index, value)?;
+        if encoded.insert(Arc::clone(&name), bytes).is_some() {
+            return Err(EncodeError {
+                path: format!("{}[{name}]", kind.plural()),
+                problem: "this name occurs twice".to_owned(),
+            });
+        }
+    }
+    Ok(encoded)
+}
+
+fn numbered(old: &ByName<Resource>, new: ByName<Bytes>, snapshot: u64) -> ByName<Resource> {
     new.into_iter()
         .map(|(name, bytes)| {
             let kept = old.get(&name).filter(|had| had.bytes == bytes);
@@ -155,8 +158,8 @@ mod tests {
 
     fn clusters(timeout: &str) -> Snapshot {
         let clusters = vec![
-            json!({"name": "a", "connect_timeout": timeout}),
-            json!({"name": "b"}),
+            json!({"name": "a", "connect_timeout": timeout}).into(),
+            json!({"name": "b"}).into(),
         ];
         Snapshot {
             clusters,
@@ -164,12 +167,22 @@ mod tests {
         }
     }
 
+    fn set(resources: &mut Resources, snapshot: &Snapshot) -> Version {
+        let encoded = resources.encode(snapshot, &mut Cache::default()).unwrap();
+        resources.replace(snapshot, encoded)
+    }
+
+    fn refusal(snapshot: &Snapshot) -> String {
+        let encoded = Resources::default().encode(snapshot, &mut Cache::default());
+        encoded.unwrap_err().to_string()
+    }
+
     #[test]
     fn only_what_changed_gets_a_new_number() {
         let mut resources = Resources::default();
-        let first = resources.replace(clusters("1s").encode().unwrap());
-        let same = resources.replace(clusters("1s").encode().unwrap());
-        let other = resources.replace(clusters("2s").encode().unwrap());
+        let first = set(&mut resources, &clusters("1s"));
+        let same = set(&mut resources, &clusters("1s"));
+        let other = set(&mut resources, &clusters("2s"));
         assert_eq!(
             (first.types, same.types, other.types),
             ([1; 4], [1; 4], [3, 1, 1, 1])
@@ -182,21 +195,34 @@ mod tests {
     }
 
     #[test]
+    fn what_is_the_very_same_is_not_looked_at_again() {
+        let mut resources = Resources::default();
+        let first = clusters("1s");
+        let version = set(&mut resources, &first);
+        let again = resources.encode(&first, &mut Cache::default()).unwrap();
+        assert!(again.iter().all(Option::is_none));
+        assert_eq!(resources.replace(&first, again), version);
+        let other = Snapshot {
+            listeners: vec![json!({"name": "l"}).into()],
+            ..first
+        };
+        let next = set(&mut resources, &other);
+        assert_eq!((next.snapshot, next.types), (2, [1, 1, 2, 1]));
+    }
+
+    #[test]
     fn names_are_needed_and_unique() {
         let twice = Snapshot {
-            clusters: vec![json!({"name": "a"}), json!({"name": "a"})],
+            clusters: vec![json!({"name": "a"}).into(), json!({"name": "a"}).into()],
             ..Snapshot::default()
         };
-        assert_eq!(
-            twice.encode().unwrap_err().to_string(),
-            "clusters[a]: this name occurs twice"
-        );
+        assert_eq!(refusal(&twice), "clusters[a]: this name occurs twice");
         let none = Snapshot {
-            endpoints: vec![json!({})],
+            endpoints: vec![json!({}).into()],
             ..Snapshot::default()
         };
         assert_eq!(
-            none.encode().unwrap_err().to_string(),
+            refusal(&none),
             "endpoints[0]: cluster_name is missing or empty"
         );
     }

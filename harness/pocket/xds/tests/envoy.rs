@@ -9,6 +9,7 @@ use std::{
     env, fs,
     path::PathBuf,
     process::{Child, Command, Stdio},
+    sync::Arc,
     time::Duration,
 };
 
@@ -137,13 +138,13 @@ impl Rig {
 
 fn snapshot(timeout: &str, target: &str, port: u16) -> Snapshot {
     Snapshot {
-        listeners: vec![listener(target)],
+        listeners: vec![listener(target).into()],
         clusters: vec![
-            cluster(timeout),
-            json!({"name": "BlackHole", "type": "STATIC", "connect_timeout": "1s"}),
+            cluster(timeout).into(),
+            json!({"name": "BlackHole", "type": "STATIC", "connect_timeout": "1s"}).into(),
         ],
-        endpoints: vec![endpoints(port)],
-        secrets: vec![authority()],
+        endpoints: vec![endpoints(port).into()],
+        secrets: vec![authority().into()],
     }
 }
 
@@ -231,7 +232,7 @@ async fn a_refusal_comes_with_its_text_and_leaves_the_old_in_force() {
     let rig = Rig::new(program);
     rig.apply(&snapshot("1s", "mysql", 1)).await.unwrap();
     let mut wrong = snapshot("1s", "mysql", 1);
-    wrong.listeners[0]["listener_filters"] = json!([{"name": "nobody.knows"}]);
+    Arc::make_mut(&mut wrong.listeners[0])["listener_filters"] = json!([{"name": "nobody.knows"}]);
     let error = rig.apply(&wrong).await.unwrap_err();
     println!("{error}");
     assert!(
@@ -257,7 +258,7 @@ async fn a_missing_secret_is_named_and_taken_up_when_it_comes() {
     let rig = Rig::new(program);
     rig.apply(&snapshot("1s", "mysql", 1)).await.unwrap();
     let mut missing = snapshot("3s", "mysql", 1);
-    missing.clusters[0]["transport_socket"]["typed_config"]["common_tls_context"] =
+    Arc::make_mut(&mut missing.clusters[0])["transport_socket"]["typed_config"]["common_tls_context"] =
         json!({"validation_context_sds_secret_config": sds("late")});
     rig.ads.set(PROXY, &missing).unwrap();
     let mut status = rig.ads.subscribe(PROXY);
@@ -273,7 +274,7 @@ async fn a_missing_secret_is_named_and_taken_up_when_it_comes() {
 
     let mut late = authority();
     late["name"] = json!("late");
-    missing.secrets.push(late);
+    missing.secrets.push(late.into());
     rig.apply(&missing).await.unwrap();
     assert_eq!(rig.serves().await.1, "3s");
     assert!(rig.ads.subscribe(PROXY).borrow().unanswered.is_empty());

@@ -2,7 +2,7 @@
 
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::fs;
+use std::{fs, sync::Arc};
 
 use meshproof_pocket_xds::{Ads, Snapshot};
 use serde_json::Value;
@@ -29,7 +29,7 @@ fn what_a_control_plane_pushes_can_be_encoded() {
 fn without_leaving_istios_filters_out_the_first_is_named() {
     let mut snapshot = pushed(PROXIES[1]);
     let raw = read(PROXIES[1]);
-    snapshot.listeners = raw["listeners"].as_array().unwrap().clone();
+    snapshot.listeners = list(&raw, "listeners");
     let error = Ads::new().set("egress", &snapshot).unwrap_err();
     insta::assert_snapshot!(error, @"listeners[0.0.0.0_15443].filter_chains[0].filters[0].typed_config.@type: unknown message type udpa.type.v1.TypedStruct");
 }
@@ -37,13 +37,17 @@ fn without_leaving_istios_filters_out_the_first_is_named() {
 fn pushed(proxy: &str) -> Snapshot {
     let mut raw = read(proxy);
     clean(&mut raw);
-    let list = |kind: &str| raw[kind].as_array().unwrap().clone();
     Snapshot {
-        listeners: list("listeners"),
-        clusters: list("clusters"),
-        endpoints: list("endpoints"),
+        listeners: list(&raw, "listeners"),
+        clusters: list(&raw, "clusters"),
+        endpoints: list(&raw, "endpoints"),
         secrets: Vec::new(),
     }
+}
+
+fn list(raw: &Value, kind: &str) -> Vec<Arc<Value>> {
+    let all = raw[kind].as_array().unwrap().iter();
+    all.cloned().map(Arc::new).collect()
 }
 
 fn read(proxy: &str) -> Value {

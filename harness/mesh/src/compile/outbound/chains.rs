@@ -6,8 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::{
     api::virtual_service::{Match, RouteDestination, VirtualService},
-    compile::{access_log::Direction, envoy, routes, scope::Scope, tcp_proxy},
-    host,
+    compile::{access_log::Direction, envoy, routes, scope::View, tcp_proxy},
     objects::{
         Config,
         service::{Port, Service, UNSPECIFIED},
@@ -112,13 +111,10 @@ pub(crate) fn tcp(
     port: &Port,
     bind: &str,
     cidr: Option<String>,
-    scope: &Scope<'_>,
+    scope: &View<'_>,
 ) -> Vec<Chain> {
-    let routed: Vec<&Config<VirtualService>> = scope
-        .virtual_services("mesh")
-        .into_iter()
-        .filter(|v| v.spec.hosts.iter().any(|h| host::matches(h, &service.host)))
-        .collect();
+    let found = scope.routes(service);
+    let routed: Vec<&Config<VirtualService>> = found.iter().map(|v| &**v).collect();
     let cidrs: Vec<String> = cidr.into_iter().collect();
     if port.protocol.is_tls() {
         tls(service, port, bind, cidrs, &routed, scope)
@@ -131,21 +127,22 @@ fn route(
     routes: &[RouteDestination],
     port: &Port,
     config: &Config<VirtualService>,
-    scope: &Scope<'_>,
+    scope: &View<'_>,
 ) -> Option<Value> {
     tcp_proxy::to_route(routes, port.number, &config.meta, scope)
 }
 
 /// Straight to the service.
-fn straight(service: &Service, port: &Port, scope: &Scope<'_>) -> Value {
+fn straight(service: &Service, port: &Port, scope: &View<'_>) -> Value {
     let number = if service.ports.len() == 1 {
         service.ports[0].number
     } else {
         port.number
     };
     let cluster = routes::outbound_cluster("", &service.host, number);
-    let rule = scope.outbound_rule(service).map(|r| &r.spec);
-    tcp_proxy::to_cluster(&cluster, rule, scope, Direction::Out)
+    let rule = scope.outbound_rule(service);
+    let spec = rule.as_deref().map(|r| &r.spec);
+    tcp_proxy::to_cluster(&cluster, spec, scope, Direction::Out)
 }
 
 fn tls(
@@ -154,7 +151,7 @@ fn tls(
     bind: &str,
     mut cidrs: Vec<String>,
     routed: &[&Config<VirtualService>],
-    scope: &Scope<'_>,
+    scope: &View<'_>,
 ) -> Vec<Chain> {
     let mut chains = Vec::new();
     let mut handled: Vec<(&[String], &[String])> = Vec::new();
@@ -207,7 +204,7 @@ fn plain(
     port: &Port,
     cidrs: &[String],
     routed: &[&Config<VirtualService>],
-    scope: &Scope<'_>,
+    scope: &View<'_>,
 ) -> Vec<Chain> {
     let mut chains = Vec::new();
     let mut is_covered = false;

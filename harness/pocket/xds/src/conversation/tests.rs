@@ -3,7 +3,7 @@
 use serde_json::json;
 
 use super::*;
-use crate::{Snapshot, discovery::ErrorDetail};
+use crate::{Snapshot, cache::Cache, discovery::ErrorDetail};
 
 struct Talk {
     conversation: Conversation,
@@ -19,14 +19,16 @@ impl Talk {
     }
 
     fn set(&mut self, cluster_timeout: &str, secrets: &[&str]) -> Vec<String> {
-        let clusters = vec![json!({"name": "c", "connect_timeout": cluster_timeout})];
-        let secrets = secrets.iter().map(|name| json!({"name": name})).collect();
+        let clusters = vec![json!({"name": "c", "connect_timeout": cluster_timeout}).into()];
+        let secrets = secrets.iter().map(|name| json!({"name": name}).into());
+        let secrets = secrets.collect();
         let snapshot = Snapshot {
             clusters,
             secrets,
             ..Snapshot::default()
         };
-        self.resources.replace(snapshot.encode().unwrap());
+        let encoded = self.resources.encode(&snapshot, &mut Cache::default());
+        self.resources.replace(&snapshot, encoded.unwrap());
         self.due()
     }
 
