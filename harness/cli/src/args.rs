@@ -37,6 +37,8 @@ pub(crate) enum Command {
 pub(crate) enum MeshCommand {
     /// Write the Envoy configuration that each proxy of a cluster file would get
     Compile(CompileArgs),
+    /// Follow one connection through the configuration of given clusters, and say where it ends and why
+    Trace(TraceArgs),
 }
 
 #[derive(Debug, ClapArgs)]
@@ -93,6 +95,55 @@ pub(crate) struct CompileArgs {
     /// Folder for `proxy-NAME.json` and `admission.json`
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Exit codes:\n    0  the connection gets through\n    1  it is refused, or nobody \
+answers\n    2  what was given does not tell\n    3  an argument or a file is wrong"
+)]
+pub(crate) struct TraceArgs {
+    /// Objects of one cluster each: a file, or a folder with cluster.yaml and mesh.yaml
+    #[arg(required = true, value_name = "CLUSTER")]
+    pub(crate) clusters: Vec<PathBuf>,
+    /// The pod that connects: NAME, NAMESPACE/NAME or CLUSTER:NAMESPACE/NAME
+    #[arg(long, value_name = "POD")]
+    pub(crate) from: String,
+    /// What it connects to
+    #[arg(long, value_name = "HOST:PORT")]
+    pub(crate) to: String,
+    /// The client opens TLS by itself: sni=NAME, alpn=NAME, min=1.2, max=1.3, cert=FILE, ca=FILE, with
+    /// commas between
+    #[arg(long, value_name = "SETTINGS", num_args = 0..=1, default_missing_value = "")]
+    pub(crate) tls: Option<String>,
+    /// The client sends plain bytes first, and does not wait for the server's greeting as MySQL's does
+    #[arg(long, conflicts_with = "tls")]
+    pub(crate) speaks_first: bool,
+    /// Istio's mesh configuration of every cluster; otherwise mesh.yaml beside each cluster's file, or the
+    /// ConfigMap istio in it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) mesh_config: Option<PathBuf>,
+    /// The address of a name that the clusters do not tell
+    #[arg(long, value_name = "NAME=ADDRESS")]
+    pub(crate) resolve: Vec<String>,
+    /// The address that the other cluster sees in place of the sender's, for policies that look at it
+    #[arg(long, value_name = "ADDRESS")]
+    pub(crate) seen_as: Option<std::net::IpAddr>,
+    /// The time at which certificates are judged, such as 2026-03-01T00:00:00Z; now by default
+    #[arg(long, value_name = "TIME")]
+    pub(crate) at: Option<jiff::Timestamp>,
+    /// How the result is printed
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
+}
+
+/// How a result is printed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Output {
+    /// For people
+    Text,
+    /// For programs
+    Json,
 }
 
 #[derive(Debug, ClapArgs)]

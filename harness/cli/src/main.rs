@@ -39,6 +39,7 @@ fn main() -> ExitCode {
         Command::Run(args) => run::command(&args),
         Command::Toolchain(args) => toolchain::command(&args),
         Command::Mesh(MeshCommand::Compile(args)) => mesh::compile(&args),
+        Command::Mesh(MeshCommand::Trace(args)) => mesh::trace(&args),
         Command::Lint(args) => lint::command(&args),
         Command::List(args) => list::command(&args),
         Command::Plan(args) => plan::command(&args),

@@ -1,4 +1,8 @@
-//! `meshproof mesh compile`: what resources become, without a cluster.
+//! `meshproof mesh`: what resources become, without a cluster.
+
+mod trace;
+
+pub(crate) use trace::trace;
 
 use std::fs;
 use std::path::Path;

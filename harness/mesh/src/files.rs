@@ -81,7 +81,7 @@ fn file_name(proxy: &ProxyId, all: &[ProxyId]) -> String {
 
 /// Reads Kubernetes objects from YAML documents: a `List` is its items, empty documents are nothing,
 /// `stringData` of a Secret becomes `data`, as an API server stores it.
-pub(crate) fn read_objects(file: &str, text: &str) -> Result<Vec<Value>, ClusterFileError> {
+pub fn read_objects(file: &str, text: &str) -> Result<Vec<Value>, ClusterFileError> {
     let mut objects = Vec::new();
     for (first_line, document) in documents(text) {
         let fail = |line: u64, column: u64, message: String| ClusterFileError::Yaml {

@@ -20,8 +20,11 @@ mod support;
 
 pub use admission::{Admission, admit};
 pub use compile::{Compiler, HttpPlace, ProxyConfig, compile};
-pub use files::{ClusterFileError, compile_cluster_files};
+pub use files::{ClusterFileError, compile_cluster_files, read_objects};
 pub use mesh_config::{AccessLogEncoding, MeshConfig, MeshConfigError, TEXT_FORMAT};
-pub use objects::{Objects, ProxyId};
+pub use objects::{
+    Objects, ProxyId,
+    pod::{Pod, ProxyKind},
+};
 pub use secrets::SecretValue;
 pub use support::support_page;

@@ -159,6 +159,11 @@ impl Objects {
         &self.mesh
     }
 
+    /// All pods, in order of namespace and name.
+    pub fn pods(&self) -> impl Iterator<Item = &Pod> {
+        self.pods.values().map(Arc::as_ref)
+    }
+
     pub(crate) fn shared_mesh(&self) -> &Arc<MeshConfig> {
         &self.mesh
     }

@@ -2,20 +2,21 @@
 
 use serde_json::Value;
 
-use super::Meta;
+use super::{Meta, ProxyId};
+use crate::api::Labels;
 
 /// What a proxy in a pod is for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub(crate) enum ProxyKind {
+pub enum ProxyKind {
     /// Beside an application.
     Sidecar,
     /// Alone, as an ingress or egress gateway.
     Router,
 }
 
-/// A pod.
+/// A pod, as far as the mesh looks at it.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Pod {
+pub struct Pod {
     pub(crate) meta: Meta,
     /// Empty before the pod has one.
     pub(crate) address: String,
@@ -31,6 +32,39 @@ pub(crate) struct Pod {
 const TLS_MODE_LABEL: &str = "security.istio.io/tlsMode";
 
 impl Pod {
+    /// Namespace and name.
+    pub fn id(&self) -> ProxyId {
+        ProxyId {
+            namespace: self.meta.namespace.clone(),
+            name: self.meta.name.clone(),
+        }
+    }
+
+    /// Its labels.
+    pub fn labels(&self) -> &Labels {
+        &self.meta.labels
+    }
+
+    /// Its annotations.
+    pub fn annotations(&self) -> &Labels {
+        &self.meta.annotations
+    }
+
+    /// Its address; empty before it has one.
+    pub fn address(&self) -> &str {
+        &self.address
+    }
+
+    /// What its proxy is for; `None` without a proxy.
+    pub fn proxy(&self) -> Option<ProxyKind> {
+        self.proxy
+    }
+
+    /// Whether Services send traffic to it.
+    pub fn is_ready(&self) -> bool {
+        self.ready
+    }
+
     pub(crate) fn of(object: &Value) -> Self {
         let meta = Meta::of(object);
         let (spec, status) = (&object["spec"], &object["status"]);
@@ -53,7 +87,7 @@ impl Pod {
     }
 
     /// The pod's identity in a trust domain.
-    pub(crate) fn spiffe_id(&self, trust_domain: &str) -> String {
+    pub fn spiffe_id(&self, trust_domain: &str) -> String {
         format!(
             "spiffe://{trust_domain}/ns/{}/sa/{}",
             self.meta.namespace, self.service_account
@@ -61,7 +95,7 @@ impl Pod {
     }
 
     /// The number of a container port by name.
-    pub(crate) fn named_port(&self, name: &str) -> Option<u32> {
+    pub fn named_port(&self, name: &str) -> Option<u32> {
         self.named_ports
             .iter()
             .find(|(n, _)| n == name)
