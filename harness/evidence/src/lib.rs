@@ -2,6 +2,8 @@
 //! stitched into one path per SQL session, what each leg's receiver logged of its protection, and
 //! what a line tells of a refusal.
 //!
+//! `FORMATS.md` beside this crate says which formats are known and what each leaves untold.
+//!
 //! Everything here is pure: text in, facts out. What the lines do not tell is said to be unknown,
 //! with the Envoy operator that would tell it.
 
@@ -14,7 +16,10 @@ pub mod leg;
 pub mod logs;
 pub mod stitch;
 
-pub use access_log::{Address, BuiltIn, Format, HopLine, Logged, Reader, detect};
+pub use access_log::{
+    Address, BuiltIn, Expected, Format, HopLine, JsonFormat, Logged, MeshLogs, Reader, detect,
+    read_log,
+};
 pub use attribute::{Opening, attribute};
 pub use classify::{Finding, classify};
 pub use leg::{LegProof, prove_legs};

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use meshproof_record::{Hop, LogEvidence};
 use thiserror::Error;
 
-use crate::access_log::{FormatError, ReadError, Reader};
+use crate::access_log::{LogError, Reader, ReaderError, read_log};
 use crate::classify::name;
 use crate::stitch::HopLogs;
 
@@ -20,7 +20,7 @@ pub enum LogsError {
         /// `namespace/pod`.
         pod: String,
         /// What is wrong with the format.
-        source: FormatError,
+        source: ReaderError,
     },
     /// A line.
     #[error("reading the log of {hop} ({pod})", hop = name(*hop))]
@@ -30,7 +30,7 @@ pub enum LogsError {
         /// `namespace/pod`.
         pod: String,
         /// What is wrong with the line.
-        source: ReadError,
+        source: Box<LogError>,
     },
 }
 
@@ -49,10 +49,10 @@ fn read(hop: Hop, evidence: &LogEvidence) -> Result<Vec<crate::HopLine>, LogsErr
         pod: pod(),
         source,
     })?;
-    let lines = evidence.lines.iter().map(String::as_str);
-    reader.read_all(lines).map_err(|source| LogsError::Line {
+    let read = read_log(&reader, &evidence.lines).map_err(|source| LogsError::Line {
         hop,
         pod: pod(),
-        source,
-    })
+        source: Box::new(source),
+    })?;
+    Ok(read.lines)
 }

@@ -5,7 +5,7 @@ mod support;
 
 use meshproof_evidence::access_log::Operator;
 use meshproof_evidence::classify::Weight;
-use meshproof_evidence::{BuiltIn, HopLogs, attribute};
+use meshproof_evidence::{BuiltIn, HopLogs, Reader, attribute};
 use meshproof_record::{Cause, Outcome};
 use support::Recorded;
 
@@ -54,7 +54,7 @@ fn nothing_certain_is_ever_wrong() {
     for recorded in support::json() {
         not_wrong(
             &recorded,
-            &recorded.read(&meshproof_evidence::Reader::Json, str::to_owned),
+            &recorded.read(BuiltIn::Json.reader(), str::to_owned),
         );
     }
 }
@@ -140,12 +140,14 @@ fn the_reasons_read_well() {
 
 #[test]
 fn spaces_of_old_envoys_make_no_difference() {
-    let format = BuiltIn::Failures.format().unwrap();
+    let Reader::Text(format) = BuiltIn::Failures.reader() else {
+        panic!("the format is TEXT");
+    };
     let spaced = |line: &str| {
         let record = format.parse(line).unwrap();
         let value = |(operator, value): (&Operator, &str)| {
-            let is_reason = operator.name.ends_with("_FAILURE_REASON");
-            if is_reason {
+            let name = operator.name.as_str();
+            if name.ends_with("_FAILURE_REASON") || name == "CONNECTION_TERMINATION_DETAILS" {
                 value.replace('_', " ")
             } else {
                 value.to_owned()
@@ -159,7 +161,7 @@ fn spaces_of_old_envoys_make_no_difference() {
     for recorded in support::text() {
         let (now, old) = (
             recorded.full(),
-            recorded.read(&BuiltIn::Failures.into(), spaced),
+            recorded.read(BuiltIn::Failures.reader(), spaced),
         );
         changed += usize::from(
             recorded

@@ -336,7 +336,8 @@ pub struct Resolution {
 pub struct LogEvidence {
     /// `namespace/pod` of the proxy.
     pub pod: String,
-    /// The Envoy format string, or `json` for Istio's JSON encoding.
+    /// The Envoy format string; `json` for Istio's JSON encoding, `json:{...}` for other keys, and
+    /// `text,omit-empty:` or `json,omit-empty:` in front where empty values are omitted.
     pub format: String,
     /// The lines as logged.
     pub lines: Vec<String>,

@@ -5,10 +5,14 @@ use std::time::{Duration, Instant};
 
 use futures::future::{self, FutureExt};
 use meshproof_cluster::{ClusterAccess, LogFollower, Mark, PodRef};
-use meshproof_evidence::{BuiltIn, HopLogs, Opening, Reader, SessionPath, attribute, stitch};
+use meshproof_evidence::access_log::DetectError;
+use meshproof_evidence::{
+    Expected, HopLogs, Opening, Reader, SessionPath, attribute, read_log, stitch,
+};
 use meshproof_record::{Evidence, Hop, LogEvidence, Missing};
 
 use crate::judge::source;
+use crate::setup::LogFormat;
 
 /// Name of the proxy's container, as sidecar, native sidecar and gateway.
 pub(crate) const CONTAINER: &str = "istio-proxy";
@@ -27,7 +31,7 @@ pub(crate) struct ProxyLogs {
 #[derive(Debug)]
 pub(crate) struct HopLog {
     followers: Vec<LogFollower>,
-    format: Option<String>,
+    format: Expected,
     flush: Duration,
 }
 
@@ -42,12 +46,13 @@ impl HopLog {
     /// Follows the proxies of `pods`.
     ///
     /// # Errors
-    /// In words: no pod, or a log that cannot be opened.
+    /// In words: no pod, a log that cannot be opened, or one whose format hides what matters.
     pub(crate) async fn follow(
         access: &ClusterAccess,
         pods: &[PodRef],
-        format: Option<String>,
+        format: &LogFormat,
     ) -> Result<Self, String> {
+        let format = format.clone()?;
         let opened =
             future::join_all(pods.iter().map(|pod| access.follow_log(pod, CONTAINER))).await;
         let followers: Vec<_> = opened
@@ -165,17 +170,12 @@ impl ProxyLogs {
         }
     }
 
+    /// What can be read so far. A record of several lines may not be complete yet.
     fn parsed(&self, marks: &Marks) -> HopLogs {
         let read = |(hop, log): (Hop, &HopLog)| {
             let lines = log.lines(marks.hops.get(&hop));
-            let reader = reader(log.format.as_deref(), &lines)?;
-            Some((
-                hop,
-                lines
-                    .iter()
-                    .filter_map(|line| reader.read(line).ok())
-                    .collect(),
-            ))
+            let format = log.format.settle(&lines).ok()?.format;
+            Some((hop, read_log(&format.reader, &lines).ok()?.lines))
         };
         self.of(&marks.from).filter_map(read).collect()
     }
@@ -184,19 +184,19 @@ impl ProxyLogs {
     pub(crate) fn collect(&self, marks: &Marks, evidence: &mut Evidence) {
         for (hop, log) in self.of(&marks.from) {
             let lines = log.lines(marks.hops.get(&hop));
-            let format = log
-                .format
-                .clone()
-                .or_else(|| detected(&lines))
-                .unwrap_or_else(default_format);
+            let (reader, why) = log.reader(&lines);
             evidence.logs.insert(
                 hop,
                 LogEvidence {
                     pod: log.pods(),
-                    format,
-                    lines,
+                    format: reader.to_string(),
+                    lines: records(&reader, lines),
                 },
             );
+            evidence.missing.extend(why.map(|why| Missing {
+                source: source::log(hop),
+                why,
+            }));
             if let Some(why) = log.followers.iter().find_map(LogFollower::ended) {
                 evidence.missing.push(Missing {
                     source: source::log(hop),
@@ -226,10 +226,17 @@ impl HopLog {
             .iter()
             .enumerate()
             .flat_map(|(index, follower)| follower.since(mark(index)));
-        lines
-            .map(|line| line.text)
-            .filter(|line| !is_program_line(line))
-            .collect()
+        lines.map(|line| line.text).collect()
+    }
+
+    /// What reads these lines; the likeliest where they do not tell, and why they do not.
+    fn reader(&self, lines: &[String]) -> (Reader, Option<String>) {
+        let likeliest = || self.format.candidates()[0].reader.clone();
+        match self.format.settle(lines) {
+            Ok(detected) => (detected.format.reader, None),
+            Err(DetectError::NoRecord { .. }) => (likeliest(), None),
+            Err(error) => (likeliest(), Some(error.to_string())),
+        }
     }
 
     fn pods(&self) -> String {
@@ -241,79 +248,11 @@ impl HopLog {
     }
 }
 
-fn reader(format: Option<&str>, lines: &[String]) -> Option<Reader> {
-    match format {
-        Some(format) => Reader::new(format).ok(),
-        None => Reader::detect(lines.first()?).ok(),
-    }
-}
-
-/// The format of lines whose mesh does not name one.
-fn detected(lines: &[String]) -> Option<String> {
-    let built_in = meshproof_evidence::detect(lines.first()?)?;
-    Some(
-        built_in
-            .format_string()
-            .unwrap_or_else(|| "json".to_owned()),
-    )
-}
-
-fn default_format() -> String {
-    BuiltIn::Text.format_string().unwrap_or_default()
-}
-
-/// Whether a line is what Envoy (`[2026-11-23 08:05:48.106][7][info][main] ...`) or the agent beside
-/// it (`2026-11-23T08:05:48.106Z<tab>info<tab>...`) prints about itself, in the same stream as the
-/// access log.
-pub(crate) fn is_program_line(line: &str) -> bool {
-    envoy_line(line) || agent_line(line) || line.trim().is_empty()
-}
-
-fn envoy_line(line: &str) -> bool {
-    let Some((time, rest)) = line
-        .strip_prefix('[')
-        .and_then(|rest| rest.split_once("]["))
-    else {
-        return false;
+/// The lines that belong to records; all, where one of them cannot be read.
+fn records(reader: &Reader, lines: Vec<String>) -> Vec<String> {
+    let Ok(read) = read_log(reader, &lines) else {
+        return lines;
     };
-    let thread = rest.split(']').next().unwrap_or_default();
-    time.contains(' ') && starts_with_date(time) && thread.bytes().all(|byte| byte.is_ascii_digit())
-}
-
-fn agent_line(line: &str) -> bool {
-    let mut fields = line.split('\t');
-    fields.next().is_some_and(starts_with_date)
-        && matches!(
-            fields.next(),
-            Some("info" | "warn" | "error" | "debug" | "fatal")
-        )
-}
-
-fn starts_with_date(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    bytes.len() >= 10
-        && bytes[..4].iter().all(u8::is_ascii_digit)
-        && bytes[4] == b'-'
-        && bytes[7] == b'-'
-}
-
-#[cfg(test)]
-mod tests {
-    use super::is_program_line;
-
-    #[test]
-    fn tells_envoys_own_lines_from_its_access_log() {
-        assert!(is_program_line(
-            "[2026-11-23 08:05:48.106][7][info][main] [source/server/server.cc:1] starting"
-        ));
-        assert!(is_program_line(
-            "2026-11-23T08:05:48.106Z\tinfo\tReadiness succeeded"
-        ));
-        assert!(!is_program_line(
-            "[2026-11-23T08:05:48.106Z] \"- - -\" 0 - - - \"-\" 247 189 8"
-        ));
-        assert!(!is_program_line(
-            "{\"start_time\": \"2026-11-23T08:05:48.106Z\"}"
-        ));
-    }
+    let records = read.lines.iter().flat_map(|record| record.raw.lines());
+    records.map(str::to_owned).collect()
 }

@@ -5,12 +5,14 @@ use std::path::Path;
 
 use json_patch::Patch as JsonPatch;
 use meshproof_cluster::{ClientPod, EnvSource, Manifest, PodRef, Side};
+use meshproof_evidence::access_log::{MeshLogsError, Written};
+use meshproof_evidence::{Expected, MeshLogs};
 use meshproof_scenario::{Bindings, Cluster, Injection, Loaded, ObjectName, Scenario, substitute};
 use meshproof_sql::PASSWORD_VARIABLE;
 use serde_json::Value;
 
 /// Everything for one cluster.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Setup {
     /// Labels by namespace.
     pub(crate) namespaces: BTreeMap<String, BTreeMap<String, String>>,
@@ -20,9 +22,12 @@ pub(crate) struct Setup {
     pub(crate) manifests: Vec<Manifest>,
     /// Client pods by their name in the scenario, and whether they get a sidecar.
     pub(crate) pods: BTreeMap<String, (ClientPod, bool)>,
-    /// Access-log format that the mesh configuration names.
-    pub(crate) log_format: Option<String>,
+    /// The formats that access logs can have, or why they cannot be read.
+    pub(crate) log_format: LogFormat,
 }
+
+/// The formats that a cluster's access logs can have, or why they cannot be read.
+pub(crate) type LogFormat = Result<Expected, String>;
 
 impl Setup {
     /// # Errors
@@ -62,8 +67,9 @@ impl Setup {
                     )
                 })
                 .collect(),
-            log_format: log_format(loaded, &cluster.mesh_config.value)?,
-            ..Self::default()
+            patches: Vec::new(),
+            manifests: Vec::new(),
+            log_format: Ok(Expected::any_of_istio()),
         };
         for patch in &cluster.patches {
             let (file, text) = text(&patch.json)?;
@@ -77,6 +83,11 @@ impl Setup {
                 Manifest::parse(Path::new(&file), &text).map_err(|error| error.to_string())?,
             );
         }
+        let path = &cluster.mesh_config.value;
+        let config = loaded
+            .file(path)
+            .ok_or_else(|| format!("{path}: this file was not loaded with the scenario"))?;
+        setup.log_format = log_format(&config.file, &config.text, &setup.manifests)?;
         Ok(setup)
     }
 
@@ -152,28 +163,94 @@ fn client_pod(
     (pod, injected)
 }
 
-/// The format of access-log lines: the mesh configuration's own, `json`, or `None` for Istio's
-/// default, whose release is then told from the lines.
-fn log_format(loaded: &Loaded, path: &str) -> Result<Option<String>, String> {
-    let source = loaded
-        .file(path)
-        .ok_or_else(|| format!("{path}: this file was not loaded with the scenario"))?;
-    let config: Value = serde_saphyr::from_str(&source.text)
-        .map_err(|error| format!("{}: {error}", source.file))?;
-    let text = |key: &str| {
-        config
-            .get(key)
-            .and_then(Value::as_str)
-            .filter(|text| !text.is_empty())
-    };
-    if text("accessLogEncoding").is_some_and(|encoding| encoding.eq_ignore_ascii_case("json")) {
-        return match text("accessLogFormat") {
-            None => Ok(Some("json".to_owned())),
-            Some(_) => Err(format!(
-                "{}: JSON access logs with a format of their own cannot be read; use accessLogEncoding TEXT or leave accessLogFormat out",
-                source.file
-            )),
-        };
+/// The formats of access logs by the mesh configuration and the `Telemetry` resources that go with
+/// it. Where neither switches logs on, something else may have.
+fn log_format(file: &str, text: &str, manifests: &[Manifest]) -> Result<LogFormat, String> {
+    let config: Option<MeshLogs> =
+        serde_saphyr::from_str(text).map_err(|error| format!("{file}: {error}"))?;
+    let providers = telemetry_providers(manifests);
+    let written = config.unwrap_or_default().written_by(&providers);
+    match written {
+        Ok(Written::Output(expected)) => Ok(Ok(expected)),
+        Ok(Written::Nowhere(_)) => Ok(Ok(Expected::any_of_istio())),
+        Err(error @ (MeshLogsError::Lacks { .. } | MeshLogsError::File { .. })) => {
+            Ok(Err(format!("{file}: {error}")))
+        }
+        Err(error) => Err(format!("{file}: {error}")),
     }
-    Ok(text("accessLogFormat").map(str::to_owned))
+}
+
+/// Names of the log providers that `Telemetry` resources choose.
+fn telemetry_providers(manifests: &[Manifest]) -> Vec<&str> {
+    let telemetries = manifests
+        .iter()
+        .filter(|manifest| manifest.gvk.kind == "Telemetry");
+    telemetries
+        .filter_map(|manifest| {
+            manifest
+                .object
+                .get("spec")?
+                .get("accessLogging")?
+                .as_array()
+        })
+        .flatten()
+        .filter_map(|logging| logging.get("providers")?.as_array())
+        .flatten()
+        .filter_map(|provider| provider.get("name")?.as_str())
+        .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use meshproof_cluster::Manifest;
+
+    use super::{LogFormat, log_format};
+
+    const HOPS: &str =
+        "%RESPONSE_FLAGS% %UPSTREAM_CLUSTER% %UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS%";
+
+    fn names(format: &LogFormat) -> Vec<String> {
+        let candidates = format.as_ref().unwrap().candidates();
+        let names = candidates.iter().map(|candidate| candidate.name.clone());
+        names.collect()
+    }
+
+    #[test]
+    fn the_mesh_configuration_tells_the_log_format() {
+        let of = |text: &str| log_format("mesh.yaml", text, &[]);
+        let own = of(&format!(
+            "accessLogFile: /dev/stdout\naccessLogFormat: '{HOPS}'"
+        ))
+        .unwrap();
+        assert_eq!(names(&own), ["accessLogFormat"]);
+        let json = of("accessLogFile: /dev/stdout\naccessLogEncoding: JSON").unwrap();
+        assert!(names(&json).iter().all(|name| name.ends_with(", JSON")));
+        for off in ["", "# nothing\n", "rootNamespace: istio-system"] {
+            assert_eq!(names(&of(off).unwrap()).len(), 9, "{off}");
+        }
+        let lacking = of("accessLogFile: /dev/stdout\naccessLogFormat: '%DURATION%'").unwrap();
+        assert!(lacking.unwrap_err().contains("hops cannot be told"));
+        let wrong = of("accessLogFile: /dev/stdout\naccessLogEncoding: XML").unwrap_err();
+        assert!(
+            wrong.starts_with("mesh.yaml: ") && wrong.contains("XML"),
+            "{wrong}"
+        );
+        assert!(of("accessLogFile: [1]").is_err());
+    }
+
+    #[test]
+    fn telemetry_resources_bring_their_providers_formats() {
+        let config = format!(
+            "extensionProviders:\n- name: mine\n  envoyFileAccessLog:\n    logFormat:\n      text: '{HOPS}'"
+        );
+        let telemetry = "apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata:\n  name: logs\nspec:\n  accessLogging:\n  - providers:\n    - name: mine\n";
+        let manifests = Manifest::parse(Path::new("telemetry.yaml"), telemetry).unwrap();
+        let format = log_format("mesh.yaml", &config, &manifests).unwrap();
+        assert_eq!(
+            names(&format),
+            ["extensionProviders[mine].envoyFileAccessLog.logFormat.text"]
+        );
+    }
 }

@@ -1,9 +1,13 @@
-//! The formats of Istio's releases, and which of them a line has.
+//! The formats of Istio's releases (`pilot/pkg/model/telemetry_logging.go`; before 1.15
+//! `pilot/pkg/networking/core/v1alpha3/accesslog.go`, before 1.8 `listener.go` beside it).
 
 use std::sync::OnceLock;
 
+use serde_json::{Map, Value};
+
 use super::format::Format;
-use super::json;
+use super::json::JsonFormat;
+use super::reader::Reader;
 
 /// What the longer format of the recorded failures adds to the default one: how the receiving hop
 /// saw the sender, and what the default format hides of a TLS 1.3 rejection.
@@ -12,9 +16,42 @@ pub const FAILURES_SUFFIX: &str = " | \"%DOWNSTREAM_TRANSPORT_FAILURE_REASON%\" 
 const HEAD: &str = "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" %RESPONSE_CODE% %RESPONSE_FLAGS%";
 const MIDDLE: &str = "%BYTES_RECEIVED% %BYTES_SENT% %DURATION% %RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% \"%REQ(X-FORWARDED-FOR)%\" \"%REQ(USER-AGENT)%\" \"%REQ(X-REQUEST-ID)%\" \"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\"";
 const TAIL: &str = "%UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% %REQUESTED_SERVER_NAME% %ROUTE_NAME%";
+const DETAILS: &str = "%RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS%";
+const MIXER: &str = "%DYNAMIC_METADATA(istio.mixer:status)%";
 const REASON: &str = "\"%UPSTREAM_TRANSPORT_FAILURE_REASON%\"";
 
-/// An encoding that is known without being told.
+/// Keys that the JSON format has had since 1.3, beside the cluster's.
+const JSON_KEYS: [(&str, &str); 21] = [
+    ("authority", "%REQ(:AUTHORITY)%"),
+    ("bytes_received", "%BYTES_RECEIVED%"),
+    ("bytes_sent", "%BYTES_SENT%"),
+    ("downstream_local_address", "%DOWNSTREAM_LOCAL_ADDRESS%"),
+    ("downstream_remote_address", "%DOWNSTREAM_REMOTE_ADDRESS%"),
+    ("duration", "%DURATION%"),
+    ("method", "%REQ(:METHOD)%"),
+    ("path", "%REQ(X-ENVOY-ORIGINAL-PATH?:PATH)%"),
+    ("protocol", "%PROTOCOL%"),
+    ("request_id", "%REQ(X-REQUEST-ID)%"),
+    ("requested_server_name", "%REQUESTED_SERVER_NAME%"),
+    ("response_code", "%RESPONSE_CODE%"),
+    ("response_flags", "%RESPONSE_FLAGS%"),
+    ("route_name", "%ROUTE_NAME%"),
+    ("start_time", "%START_TIME%"),
+    ("upstream_host", "%UPSTREAM_HOST%"),
+    ("upstream_local_address", "%UPSTREAM_LOCAL_ADDRESS%"),
+    (
+        "upstream_service_time",
+        "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)%",
+    ),
+    (
+        "upstream_transport_failure_reason",
+        "%UPSTREAM_TRANSPORT_FAILURE_REASON%",
+    ),
+    ("user_agent", "%REQ(USER-AGENT)%"),
+    ("x_forwarded_for", "%REQ(X-FORWARDED-FOR)%"),
+];
+
+/// A format that is known without being told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum BuiltIn {
     /// TEXT of Istio 1.23 and later (`UPSTREAM_CLUSTER_RAW`).
@@ -27,14 +64,24 @@ pub enum BuiltIn {
     Text1x3,
     /// [`BuiltIn::Text`] followed by [`FAILURES_SUFFIX`].
     Failures,
-    /// The JSON encoding with Istio's default keys.
+    /// JSON of Istio 1.23.4, 1.24.2 and later (`UPSTREAM_CLUSTER_RAW`).
     Json,
+    /// JSON of Istio 1.9 to 1.24.1. Its lines look like those of [`BuiltIn::Json`].
+    Json1x9,
+    /// JSON of Istio 1.8: no details.
+    Json1x8,
+    /// JSON of Istio 1.3 to 1.7: the Mixer status, and every value as text.
+    Json1x3,
 }
 
 impl BuiltIn {
-    /// All, in the order in which [`detect`] tries them.
-    pub const ALL: [Self; 6] = [
+    /// All, in the order in which they are tried on a line: a line of 1.3 is one of 1.8 as well, with
+    /// quotes in its failure reason.
+    pub const ALL: [Self; 9] = [
         Self::Json,
+        Self::Json1x9,
+        Self::Json1x8,
+        Self::Json1x3,
         Self::Failures,
         Self::Text,
         Self::Text1x9,
@@ -42,107 +89,93 @@ impl BuiltIn {
         Self::Text1x8,
     ];
 
-    /// The format string; `None` for JSON.
-    pub fn format_string(self) -> Option<String> {
+    /// Whether it is JSON.
+    pub fn is_json(self) -> bool {
+        matches!(
+            self,
+            Self::Json | Self::Json1x9 | Self::Json1x8 | Self::Json1x3
+        )
+    }
+
+    /// Istio's releases that log like this, in words.
+    pub fn releases(self) -> &'static str {
+        match self {
+            Self::Text => "Istio 1.23 and later, TEXT",
+            Self::Text1x9 => "Istio 1.9 to 1.22, TEXT",
+            Self::Text1x8 => "Istio 1.8, TEXT",
+            Self::Text1x3 => "Istio 1.3 to 1.7, TEXT",
+            Self::Failures => "Istio 1.23 and later, TEXT, and what the receiver saw of the sender",
+            Self::Json => "Istio 1.23.4, 1.24.2 and later, JSON",
+            Self::Json1x9 => "Istio 1.9 to 1.23.3, 1.24.0 and 1.24.1, JSON",
+            Self::Json1x8 => "Istio 1.8, JSON",
+            Self::Json1x3 => "Istio 1.3 to 1.7, JSON",
+        }
+    }
+
+    /// What `accessLogFormat` would have to be: a format string, or a JSON object.
+    pub fn format_string(self) -> String {
+        if self.is_json() {
+            return self.json_format();
+        }
         let (details, cluster) = match self {
-            Self::Json => return None,
-            Self::Text | Self::Failures => (
-                format!("%RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% {REASON}"),
-                "%UPSTREAM_CLUSTER_RAW%",
-            ),
-            Self::Text1x9 => (
-                format!("%RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% {REASON}"),
-                "%UPSTREAM_CLUSTER%",
-            ),
+            Self::Text1x9 => (format!("{DETAILS} {REASON}"), "%UPSTREAM_CLUSTER%"),
             Self::Text1x8 => (REASON.to_owned(), "%UPSTREAM_CLUSTER%"),
-            Self::Text1x3 => (
-                format!("\"%DYNAMIC_METADATA(istio.mixer:status)%\" {REASON}"),
-                "%UPSTREAM_CLUSTER%",
-            ),
+            Self::Text1x3 => (format!("\"{MIXER}\" {REASON}"), "%UPSTREAM_CLUSTER%"),
+            _ => (format!("{DETAILS} {REASON}"), "%UPSTREAM_CLUSTER_RAW%"),
         };
         let suffix = if self == Self::Failures {
             FAILURES_SUFFIX
         } else {
             ""
         };
-        Some(format!(
-            "{HEAD} {details} {MIDDLE} {cluster} {TAIL}{suffix}\n"
-        ))
+        format!("{HEAD} {details} {MIDDLE} {cluster} {TAIL}{suffix}\n")
     }
 
-    /// The compiled format; `None` for JSON.
-    pub fn format(self) -> Option<&'static Format> {
-        static COMPILED: OnceLock<Vec<(BuiltIn, Format)>> = OnceLock::new();
-        let all = COMPILED.get_or_init(|| {
-            let compile = |built_in: Self| {
-                Some((built_in, Format::compile(&built_in.format_string()?).ok()?))
-            };
-            Self::ALL.into_iter().filter_map(compile).collect()
-        });
-        all.iter()
-            .find(|(built_in, _)| *built_in == self)
-            .map(|(_, format)| format)
-    }
-}
-
-/// The encoding of a line, told from the line alone.
-///
-/// Lines of 1.9 to 1.22 and of later releases look the same and are read as the later ones. `None`
-/// for any other format, which must then be given as a string.
-pub fn detect(line: &str) -> Option<BuiltIn> {
-    BuiltIn::ALL
-        .into_iter()
-        .find(|built_in| match built_in.format() {
-            Some(format) => format.parse(line).is_ok(),
-            None => json::is_record(line),
-        })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{BuiltIn, detect};
-
-    #[test]
-    fn every_text_format_compiles() {
-        for built_in in BuiltIn::ALL {
-            assert_eq!(
-                built_in.format().is_some(),
-                built_in != BuiltIn::Json,
-                "{built_in:?}"
-            );
-        }
-    }
-
-    #[test]
-    fn detects_each_release_from_its_line() {
-        let tail = r#"10 - "-" "-" "-" "-" "10.0.0.1:3306" outbound|3306||mysql 10.0.0.2:4 10.0.0.3:5 10.0.0.4:6 - -"#;
-        let line = |middle: &str| {
-            format!("[2021-02-10T21:19:08.292Z] \"- - -\" 0 {middle} 176 115 {tail}")
+    fn json_format(self) -> String {
+        let cluster = if self == Self::Json {
+            "%UPSTREAM_CLUSTER_RAW%"
+        } else {
+            "%UPSTREAM_CLUSTER%"
         };
-        assert_eq!(detect(&line("- - - \"-\"")), Some(BuiltIn::Text));
-        assert_eq!(detect(&line("- \"-\"")), Some(BuiltIn::Text1x8));
-        assert_eq!(detect(&line("- \"-\" \"-\"")), Some(BuiltIn::Text1x3));
-        assert_eq!(
-            detect(&line("NR filter_chain_not_found - \"-\"")),
-            Some(BuiltIn::Text)
-        );
-        assert_eq!(detect("envoy is starting"), None);
-        assert_eq!(detect("{\"level\":\"info\"}"), None);
-        assert_eq!(detect(""), None);
+        let details: &[(&str, &str)] = match self {
+            Self::Json1x8 => &[],
+            Self::Json1x3 => &[("istio_policy_status", MIXER)],
+            _ => &[
+                (
+                    "connection_termination_details",
+                    "%CONNECTION_TERMINATION_DETAILS%",
+                ),
+                ("response_code_details", "%RESPONSE_CODE_DETAILS%"),
+            ],
+        };
+        let keys = JSON_KEYS.iter().chain(details);
+        let object: Map<String, Value> = keys
+            .chain(&[("upstream_cluster", cluster)])
+            .map(|(key, operator)| ((*key).to_owned(), Value::from(*operator)))
+            .collect();
+        Value::from(object).to_string()
     }
 
-    #[test]
-    fn old_reasons_with_spaces_stay_in_their_quotes() {
-        let line = r#"[2020-02-10T21:19:08.292Z] "- - -" 0 UF,URX "TLS error: 268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED" 0 0 19 - "-" "-" "-" "-" "1.2.3.4:13306" outbound|13306||h - 10.0.0.3:5 10.0.0.4:6 h -"#;
-        assert_eq!(detect(line), Some(BuiltIn::Text1x8));
-        let record = BuiltIn::Text1x8.format().unwrap().parse(line).unwrap();
-        let reason = "TLS error: 268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED";
-        assert_eq!(
-            record.get("UPSTREAM_TRANSPORT_FAILURE_REASON"),
-            Some(reason)
-        );
-        assert_eq!(record.get("UPSTREAM_LOCAL_ADDRESS"), None);
-        assert_eq!(record.raw("UPSTREAM_LOCAL_ADDRESS"), Some("-"));
-        assert_eq!(record.raw("NO_SUCH"), None);
+    /// The compiled format.
+    ///
+    /// # Panics
+    /// Never: each format compiles, which a test shows.
+    #[allow(clippy::expect_used, reason = "the formats are constants")]
+    pub fn reader(self) -> &'static Reader {
+        static COMPILED: OnceLock<Vec<(BuiltIn, Reader)>> = OnceLock::new();
+        let compile = |built_in: Self| (built_in, built_in.compile());
+        let all = COMPILED.get_or_init(|| Self::ALL.map(compile).into());
+        let found = all.iter().find(|(built_in, _)| *built_in == self);
+        &found.expect("all formats are among them").1
+    }
+
+    #[allow(clippy::expect_used, reason = "the formats are constants")]
+    fn compile(self) -> Reader {
+        let text = self.format_string();
+        if self.is_json() {
+            Reader::Json(JsonFormat::compile(&text).expect("a format of Istio's compiles"))
+        } else {
+            Reader::Text(Format::compile(&text).expect("a format of Istio's compiles"))
+        }
     }
 }

@@ -2,6 +2,7 @@
 
 use thiserror::Error;
 
+use super::compile::Compiler;
 use super::operator::Operator;
 
 /// Most operators that one format may have. Spans of a line are kept in an array of this length.
@@ -21,6 +22,8 @@ pub struct Format {
     pub(super) head: String,
     /// Each operator with the text behind it, never empty but after the last.
     pub(super) fields: Vec<(Operator, String)>,
+    /// What stands for a value that the proxy does not have: `-`, or nothing.
+    pub(super) omit_empty: bool,
     text: String,
 }
 
@@ -49,12 +52,12 @@ pub enum FormatError {
         /// Byte of the second.
         offset: usize,
     },
-    /// A line break before the end.
+    /// An empty line inside: blank lines of a log belong to no record.
     #[error(
-        "access log format: line break at byte {offset}; one record must be one line, so it may only stand at the end"
+        "access log format: empty line at byte {offset}; a record may have several lines, none of them empty"
     )]
-    LineBreak {
-        /// Byte of the line break.
+    EmptyLine {
+        /// Byte of the second line break.
         offset: usize,
     },
     /// No operator at all.
@@ -84,20 +87,29 @@ pub enum FormatError {
 }
 
 impl Format {
-    /// Compiles `text`. One line break at the end is allowed and not part of a line.
+    /// Compiles `text`. Line breaks around it are no part of a record.
     pub fn compile(text: &str) -> Result<Self, FormatError> {
-        let body = text.strip_suffix('\n').unwrap_or(text);
-        let mut compiler = Compiler {
-            body,
-            at: 0,
-            literal: String::new(),
-            head: None,
-            fields: Vec::new(),
-        };
-        while compiler.at < body.len() {
-            compiler.step()?;
+        let body = text.trim_matches('\n');
+        if let Some(offset) = body.find("\n\n") {
+            return Err(FormatError::EmptyLine { offset: offset + 1 });
         }
-        compiler.finish(text)
+        Self::exact(body, text)
+    }
+
+    /// As [`Format::compile`], with every line break of `body` taken as it stands.
+    pub(super) fn exact(body: &str, text: &str) -> Result<Self, FormatError> {
+        let (head, fields) = Compiler::new(body).run()?;
+        if fields.is_empty() {
+            return Err(FormatError::NoOperator {
+                text: text.to_owned(),
+            });
+        }
+        Ok(Self {
+            head,
+            fields,
+            omit_empty: false,
+            text: text.to_owned(),
+        })
     }
 
     /// The operators in the order of the format.
@@ -115,132 +127,47 @@ impl Format {
         &self.text
     }
 
+    /// The same format written with `omit_empty_values`: nothing in place of `-`.
+    #[must_use]
+    pub fn omitting_empty(self) -> Self {
+        Self {
+            omit_empty: true,
+            ..self
+        }
+    }
+
+    /// Whether nothing stands in place of `-`.
+    pub fn omits_empty(&self) -> bool {
+        self.omit_empty
+    }
+
+    /// How many lines of a log make one record.
+    pub fn height(&self) -> usize {
+        let breaks = |text: &str| text.bytes().filter(|byte| *byte == b'\n').count();
+        let behind = self.fields.iter().map(|(_, literal)| breaks(literal));
+        1 + breaks(&self.head) + behind.sum::<usize>()
+    }
+
+    /// Whether `text` stands for a value that the proxy does not have.
+    pub(super) fn is_absent(&self, text: &str) -> bool {
+        text == "-" || (self.omit_empty && text.is_empty())
+    }
+
+    pub(super) fn fits(&self, operator: &Operator, value: &[u8]) -> bool {
+        operator.shape.fits(value) || (self.omit_empty && value.is_empty())
+    }
+
+    /// The text before the first operator, and behind each.
+    pub(super) fn literals(&self) -> impl Iterator<Item = &str> {
+        let behind = self.fields.iter().map(|(_, literal)| literal.as_str());
+        std::iter::once(self.head.as_str()).chain(behind)
+    }
+
     pub(super) fn position(&self, key: &str) -> Option<usize> {
         self.fields
             .iter()
             .position(|(operator, _)| operator.key() == key)
     }
-}
-
-struct Compiler<'a> {
-    body: &'a str,
-    at: usize,
-    literal: String,
-    head: Option<String>,
-    fields: Vec<(Operator, String)>,
-}
-
-impl Compiler<'_> {
-    fn step(&mut self) -> Result<(), FormatError> {
-        let rest = &self.body[self.at..];
-        if let Some(behind) = rest.strip_prefix('%') {
-            if behind.starts_with('%') {
-                self.literal.push('%');
-                self.at += 2;
-                return Ok(());
-            }
-            let (operator, length) =
-                operator_at(behind).ok_or_else(|| FormatError::BadOperator {
-                    offset: self.at,
-                    found: rest.chars().take(40).collect(),
-                })?;
-            self.push(operator)?;
-            self.at += 1 + length;
-            return Ok(());
-        }
-        let end = rest.find('%').unwrap_or(rest.len());
-        let text = &rest[..end];
-        if let Some(offset) = text.find('\n') {
-            return Err(FormatError::LineBreak {
-                offset: self.at + offset,
-            });
-        }
-        self.literal.push_str(text);
-        self.at += end;
-        if self.literal.len() > MAX_LITERAL {
-            return Err(FormatError::LongLiteral { offset: self.at });
-        }
-        Ok(())
-    }
-
-    fn push(&mut self, operator: Operator) -> Result<(), FormatError> {
-        let offset = self.at;
-        if self.fields.len() == MAX_OPERATORS {
-            return Err(FormatError::TooMany {
-                operator: operator.key().to_owned(),
-                offset,
-            });
-        }
-        self.close_literal();
-        if let Some((first, behind)) = self.fields.last()
-            && behind.is_empty()
-        {
-            let (first, second) = (first.key().to_owned(), operator.key().to_owned());
-            return Err(FormatError::Adjacent {
-                first,
-                second,
-                offset,
-            });
-        }
-        self.fields.push((operator, String::new()));
-        Ok(())
-    }
-
-    fn close_literal(&mut self) {
-        let literal = std::mem::take(&mut self.literal);
-        match self.fields.last_mut() {
-            Some((_, behind)) => *behind = literal,
-            None => self.head = Some(literal),
-        }
-    }
-
-    fn finish(mut self, text: &str) -> Result<Format, FormatError> {
-        self.close_literal();
-        if self.fields.is_empty() {
-            return Err(FormatError::NoOperator {
-                text: text.to_owned(),
-            });
-        }
-        Ok(Format {
-            head: self.head.unwrap_or_default(),
-            fields: self.fields,
-            text: text.to_owned(),
-        })
-    }
-}
-
-/// The operator whose text follows a `%`, and the length of that text with the closing `%`.
-fn operator_at(text: &str) -> Option<(Operator, usize)> {
-    let is_name = |c: char| c.is_ascii_uppercase() || c.is_ascii_digit() || c == '_';
-    let name_end = text.find(|c| !is_name(c))?;
-    let name = &text[..name_end];
-    if name.is_empty() {
-        return None;
-    }
-    let Some(in_parentheses) = text[name_end..].strip_prefix('(') else {
-        let (length, used) = length_and_end(&text[name_end..])?;
-        return Some((Operator::new(name, None, length), name_end + used));
-    };
-    in_parentheses.match_indices(')').find_map(|(close, _)| {
-        let (length, used) = length_and_end(&in_parentheses[close + 1..])?;
-        let operator = Operator::new(name, Some(&in_parentheses[..close]), length);
-        Some((operator, name_end + 1 + close + 1 + used))
-    })
-}
-
-/// `%` or `:17%`: the length and the number of bytes used.
-fn length_and_end(text: &str) -> Option<(Option<usize>, usize)> {
-    if text.starts_with('%') {
-        return Some((None, 1));
-    }
-    let digits = text.strip_prefix(':')?;
-    let end = digits.find('%')?;
-    let (number, all_digits) = (
-        &digits[..end],
-        digits[..end].bytes().all(|b| b.is_ascii_digit()),
-    );
-    let length = all_digits.then(|| number.parse().ok()).flatten()?;
-    Some((Some(length), 1 + end + 1))
 }
 
 #[cfg(test)]
@@ -291,8 +218,8 @@ mod tests {
             FormatError::BadOperator { .. } | FormatError::Adjacent { offset: 3, .. }
         ));
         assert!(matches!(
-            error("%A%\n%B%"),
-            FormatError::LineBreak { offset: 3 }
+            error("%A%\n\n%B%\n"),
+            FormatError::EmptyLine { offset: 4 }
         ));
         assert!(matches!(error("plain"), FormatError::NoOperator { .. }));
         assert!(matches!(

@@ -7,8 +7,10 @@ use jiff::Timestamp;
 use thiserror::Error;
 
 use super::address::Address;
-use super::json::Object;
+use super::flags;
+use super::json::JsonRecord;
 use super::logged::Logged;
+use super::operator::Operator;
 use super::parse::Record;
 use super::reason::normalise;
 
@@ -18,9 +20,9 @@ pub struct HopLine {
     /// The line as logged.
     pub raw: String,
     /// When the proxy accepted the connection. Istio logs milliseconds. Left out, as
-    /// [`Logged::NotInFormat`], where the format prints the time in a way of its own.
+    /// [`Logged::NotInFormat`], where the format prints it more coarsely, or without its date.
     pub start: Logged<Timestamp>,
-    /// `UF,URX`, one item each; empty for `-`.
+    /// `UF,URX`, one item each; empty for `-`. Long names are given as short ones.
     pub flags: Vec<String>,
     /// `RESPONSE_CODE_DETAILS`, with underscores for spaces.
     pub code_details: Logged<String>,
@@ -36,7 +38,7 @@ pub struct HopLine {
     pub bytes_sent: Logged<u64>,
     /// From accept to close; Istio logs milliseconds.
     pub duration: Logged<Duration>,
-    /// The next hop's address as dialled.
+    /// The next hop's address as dialled: `UPSTREAM_HOST` or `UPSTREAM_REMOTE_ADDRESS`.
     pub upstream_host: Logged<Address>,
     /// `UPSTREAM_CLUSTER_RAW` or `UPSTREAM_CLUSTER`.
     pub upstream_cluster: Logged<String>,
@@ -44,7 +46,8 @@ pub struct HopLine {
     pub upstream_local: Logged<Address>,
     /// What the hop before had dialled (before any redirection).
     pub downstream_local: Logged<Address>,
-    /// The other end of the connection from the hop before.
+    /// The other end of the connection from the hop before: `DOWNSTREAM_REMOTE_ADDRESS` or
+    /// `DOWNSTREAM_DIRECT_REMOTE_ADDRESS`.
     pub downstream_remote: Logged<Address>,
     /// The server name in the `ClientHello` of the hop before.
     pub sni: Logged<String>,
@@ -65,7 +68,7 @@ pub struct HopLine {
 #[error("access log line: %{operator}% is `{value}`, expected {expected}, in `{line}`")]
 pub struct FieldError {
     /// The operator.
-    pub operator: &'static str,
+    pub operator: String,
     /// What was logged for it.
     pub value: String,
     /// What it must be.
@@ -76,18 +79,19 @@ pub struct FieldError {
 
 /// Where values come from.
 enum Source<'a> {
-    Record(&'a Record<'a>),
-    Object(&'a Object, &'a str),
+    Text(&'a Record<'a>),
+    Json(&'a JsonRecord<'a>),
 }
 
 impl HopLine {
     /// From a line of a TEXT format.
     pub fn from_record(record: &Record<'_>) -> Result<Self, FieldError> {
-        Source::Record(record).line()
+        Source::Text(record).line()
     }
 
-    pub(super) fn from_object(object: &Object, raw: &str) -> Result<Self, FieldError> {
-        Source::Object(object, raw).line()
+    /// From a line of a JSON format.
+    pub fn from_json(record: &JsonRecord<'_>) -> Result<Self, FieldError> {
+        Source::Json(record).line()
     }
 
     /// Whether the line carries this response flag.
@@ -108,11 +112,7 @@ impl Source<'_> {
         Ok(HopLine {
             raw: self.raw().to_owned(),
             start: self.start()?,
-            flags: self
-                .text("RESPONSE_FLAGS")
-                .value()
-                .map(|flags| split(flags))
-                .unwrap_or_default(),
+            flags: self.flags(),
             code_details: reason("RESPONSE_CODE_DETAILS"),
             termination_details: reason("CONNECTION_TERMINATION_DETAILS"),
             upstream_failure: reason("UPSTREAM_TRANSPORT_FAILURE_REASON"),
@@ -122,13 +122,17 @@ impl Source<'_> {
             duration: self
                 .read("DURATION", "a number of milliseconds")?
                 .map(Duration::from_millis),
-            upstream_host: self.read("UPSTREAM_HOST", "an address")?,
+            upstream_host: self
+                .read("UPSTREAM_HOST", "an address")?
+                .or(self.read("UPSTREAM_REMOTE_ADDRESS", "an address")?),
             upstream_cluster: self
                 .text("UPSTREAM_CLUSTER_RAW")
                 .or(self.text("UPSTREAM_CLUSTER")),
             upstream_local: self.read("UPSTREAM_LOCAL_ADDRESS", "an address")?,
             downstream_local: self.read("DOWNSTREAM_LOCAL_ADDRESS", "an address")?,
-            downstream_remote: self.read("DOWNSTREAM_REMOTE_ADDRESS", "an address")?,
+            downstream_remote: self
+                .read("DOWNSTREAM_REMOTE_ADDRESS", "an address")?
+                .or(self.read("DOWNSTREAM_DIRECT_REMOTE_ADDRESS", "an address")?),
             sni: self.text("REQUESTED_SERVER_NAME"),
             route_name: self.text("ROUTE_NAME"),
             tls_version: self.text("DOWNSTREAM_TLS_VERSION"),
@@ -140,16 +144,28 @@ impl Source<'_> {
 
     fn raw(&self) -> &str {
         match self {
-            Self::Record(record) => record.line(),
-            Self::Object(_, raw) => raw,
+            Self::Text(record) => record.line(),
+            Self::Json(record) => record.line(),
+        }
+    }
+
+    fn logged(&self, operator: &str) -> Logged<&str> {
+        match self {
+            Self::Text(record) => record.logged(operator),
+            Self::Json(record) => record.logged(operator),
         }
     }
 
     fn text(&self, operator: &str) -> Logged<String> {
-        match self {
-            Self::Record(record) => record.logged(operator).map(str::to_owned),
-            Self::Object(object, _) => object.logged(operator),
-        }
+        self.logged(operator).map(str::to_owned)
+    }
+
+    fn flags(&self) -> Vec<String> {
+        let short = self.logged("RESPONSE_FLAGS");
+        let long = self.logged("RESPONSE_FLAGS_LONG");
+        let flags = short.or(long);
+        let each = flags.value().into_iter().flat_map(|flags| flags.split(','));
+        each.map(|flag| flags::short(flag).to_owned()).collect()
     }
 
     fn read<T: FromStr>(
@@ -163,21 +179,38 @@ impl Source<'_> {
         })
     }
 
-    /// Only the default form of the time is read; `%START_TIME(%s)%` has another key.
+    /// The first operator that prints the start to the millisecond.
     fn start(&self) -> Result<Logged<Timestamp>, FieldError> {
-        self.read("START_TIME", "a time such as 2026-11-23T08:05:48.106Z")
+        let Some((operator, value)) = self.timed() else {
+            return Ok(Logged::NotInFormat);
+        };
+        value.try_map(|text| {
+            let read = operator.time.as_ref().and_then(|format| format.read(text));
+            read.ok_or_else(|| FieldError {
+                operator: operator.key().to_owned(),
+                value: text.to_owned(),
+                expected: "a time in that form, such as 2026-11-23T08:05:48.106Z in Envoy's own",
+                line: self.raw().to_owned(),
+            })
+        })
     }
 
-    fn error(&self, operator: &'static str, value: String, expected: &'static str) -> FieldError {
+    fn timed(&self) -> Option<(&Operator, Logged<&str>)> {
+        match self {
+            Self::Text(record) => record
+                .iter()
+                .find(|(operator, _)| operator.time.is_some())
+                .map(|(operator, _)| (operator, record.logged(operator.key()))),
+            Self::Json(record) => record.iter().find(|(operator, _)| operator.time.is_some()),
+        }
+    }
+
+    fn error(&self, operator: &str, value: String, expected: &'static str) -> FieldError {
         FieldError {
-            operator,
+            operator: operator.to_owned(),
             value,
             expected,
             line: self.raw().to_owned(),
         }
     }
-}
-
-fn split(flags: &str) -> Vec<String> {
-    flags.split(',').map(str::to_owned).collect()
 }

@@ -1,5 +1,7 @@
 //! One `%OPERATOR(argument):length%` of a format string.
 
+use super::time::TimeFormat;
+
 /// A command operator.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Operator {
@@ -10,6 +12,8 @@ pub struct Operator {
     /// Envoy cuts longer values at this many characters.
     pub length: Option<usize>,
     pub(super) shape: Shape,
+    /// How it prints a time that can be read to the millisecond.
+    pub(super) time: Option<TimeFormat>,
     key: String,
 }
 
@@ -23,6 +27,8 @@ pub(super) enum Shape {
     Flags,
     /// No white space.
     Word,
+    /// No white space outside brackets: old Envoys had spaces in `{connection failure}`.
+    Details,
     /// Anything.
     Text,
 }
@@ -36,8 +42,14 @@ impl Operator {
             argument: argument.map(str::to_owned),
             length,
             shape: Shape::of(name),
+            time: TimeFormat::of(name, argument),
             key,
         }
+    }
+
+    /// Whether its values are numbers.
+    pub fn is_number(&self) -> bool {
+        self.shape == Shape::Number
     }
 
     /// The operator without `%` and length: `UPSTREAM_HOST`, `REQ(:METHOD)`.
@@ -47,8 +59,8 @@ impl Operator {
 }
 
 impl Shape {
-    /// Shapes after Envoy's formatters. `RESPONSE_CODE_DETAILS` has its white space replaced by
-    /// Envoy; `CONNECTION_TERMINATION_DETAILS` and the failure reasons had theirs in old releases.
+    /// Shapes after Envoy's formatters. `CONNECTION_TERMINATION_DETAILS` and the failure reasons had
+    /// white space in old releases, where new ones have underscores.
     fn of(name: &str) -> Self {
         match name {
             "RESPONSE_CODE"
@@ -73,8 +85,9 @@ impl Shape {
             | "REQUESTED_SERVER_NAME"
             | "DOWNSTREAM_TLS_VERSION"
             | "UPSTREAM_TLS_VERSION"
-            | "RESPONSE_CODE_DETAILS"
+            | "RESPONSE_FLAGS_LONG"
             | "ROUTE_NAME" => Self::Word,
+            "RESPONSE_CODE_DETAILS" => Self::Details,
             _ => Self::Text,
         }
     }
@@ -93,8 +106,14 @@ impl Shape {
             // A separator that begins with a space ends the value before its first space, so this
             // looks at bytes only where the separator is another one.
             Self::Word => memchr::memchr(b' ', value).is_none(),
+            Self::Details => spaces_in_brackets_only(value),
             Self::Text => true,
         }
+    }
+
+    /// Whether a value that does not fit may fit when it is longer.
+    pub(super) fn may_grow(self) -> bool {
+        matches!(self, Self::Text | Self::Details)
     }
 
     pub(super) fn describe(self) -> &'static str {
@@ -102,7 +121,22 @@ impl Shape {
             Self::Number => "a number or `-`",
             Self::Flags => "response flags or `-`",
             Self::Word => "a value without spaces",
+            Self::Details => "a value without spaces outside brackets",
             Self::Text => "a value",
         }
     }
+}
+
+/// Whether every bracket is closed, and white space stands between brackets only.
+fn spaces_in_brackets_only(value: &[u8]) -> bool {
+    let mut depth = 0usize;
+    for byte in value {
+        match byte {
+            b'{' | b'[' => depth += 1,
+            b'}' | b']' => depth = depth.saturating_sub(1),
+            b' ' if depth == 0 => return false,
+            _ => {}
+        }
+    }
+    depth == 0
 }

@@ -1,11 +1,13 @@
 //! Cuts a line at the literals of its format.
 
+use std::ops::Range;
+
 use memchr::memchr;
 use thiserror::Error;
 
 use super::format::{Format, MAX_OPERATORS};
 use super::logged::Logged;
-use super::operator::{Operator, Shape};
+use super::operator::Operator;
 
 /// The values of one line, borrowed from it. Takes no memory of its own.
 #[derive(Clone, Debug)]
@@ -41,7 +43,7 @@ struct Failure {
 }
 
 impl Format {
-    /// Cuts one line (a line break at its end is ignored).
+    /// Cuts one record: one line, or as many as the format has (a line break at its end is ignored).
     ///
     /// Envoy escapes nothing, so a value may contain the text that separates it from the next.
     /// Each value is taken as short as possible, the last one as long as possible; where a value
@@ -49,7 +51,11 @@ impl Format {
     /// the values before it are lengthened, the latest first. The same line always gives the same
     /// values.
     pub fn parse<'a>(&'a self, line: &'a str) -> Result<Record<'a>, LineError> {
-        let line = line.strip_suffix('\n').unwrap_or(line);
+        self.cut(line.strip_suffix('\n').unwrap_or(line))
+    }
+
+    /// As [`Format::parse`], with every byte of `line` belonging to the record.
+    pub(super) fn cut<'a>(&'a self, line: &'a str) -> Result<Record<'a>, LineError> {
         let mut record = Record {
             format: self,
             line,
@@ -86,7 +92,7 @@ impl Format {
             let Some(end) = find(line, at, literal.as_bytes()) else {
                 return false;
             };
-            if !operator.shape.fits(&line[at..end]) {
+            if !self.fits(operator, &line[at..end]) {
                 return false;
             }
             *span = narrow(at, end);
@@ -97,7 +103,7 @@ impl Format {
             return false;
         };
         spans[last] = narrow(at, end);
-        operator.shape.fits(&line[at..end])
+        self.fits(operator, &line[at..end])
     }
 
     fn error(&self, failure: Failure, line: &str) -> LineError {
@@ -215,7 +221,7 @@ impl<'a> Search<'a> {
                 }
                 return None;
             };
-            if operator.shape.fits(&self.line[start..end]) {
+            if self.format.fits(operator, &self.line[start..end]) {
                 return Some(end);
             }
             self.note(Failure {
@@ -223,7 +229,7 @@ impl<'a> Search<'a> {
                 offset: start,
                 shape: true,
             });
-            if operator.shape != Shape::Text && end > start {
+            if !operator.shape.may_grow() && end > start {
                 return None;
             }
             from = end + 1;
@@ -266,7 +272,7 @@ impl<'a> Record<'a> {
     pub fn logged(&self, key: &str) -> Logged<&'a str> {
         match self.raw(key) {
             None => Logged::NotInFormat,
-            Some("-") => Logged::Absent,
+            Some(value) if self.format.is_absent(value) => Logged::Absent,
             Some(value) => Logged::Value(value),
         }
     }
@@ -290,8 +296,13 @@ impl<'a> Record<'a> {
         self.line
     }
 
-    fn value(&self, index: usize) -> &'a str {
+    pub(super) fn value(&self, index: usize) -> &'a str {
+        &self.line[self.range(index)]
+    }
+
+    /// Where the line has the value.
+    pub(super) fn range(&self, index: usize) -> Range<usize> {
         let (start, end) = self.spans[index];
-        &self.line[start as usize..end as usize]
+        start as usize..end as usize
     }
 }

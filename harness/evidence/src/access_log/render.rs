@@ -1,4 +1,4 @@
-//! Writes a line as Envoy would, for tests of whoever reads lines and for examples.
+//! Writes records as Envoy would, for tests of whoever reads them and for examples.
 
 use thiserror::Error;
 
@@ -8,8 +8,8 @@ use super::format::Format;
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
 #[error("access log line: the format has {operators} operators, {values} values were given")]
 pub struct RenderError {
-    operators: usize,
-    values: usize,
+    pub(super) operators: usize,
+    pub(super) values: usize,
 }
 
 impl Format {

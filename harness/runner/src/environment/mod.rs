@@ -263,7 +263,7 @@ impl Work<'_> {
         HopLog::follow(
             self.clusters.get(side),
             pods,
-            self.bound.setup(side).log_format.clone(),
+            &self.bound.setup(side).log_format,
         )
         .await
     }

@@ -1,11 +1,10 @@
 //! What the raw evidence of a case says, read once: the client's end and rows, the hops' lines.
 
-use meshproof_evidence::{HopLine, HopLogs, Opening, Reader};
+use meshproof_evidence::{HopLine, HopLogs, Opening, Reader, read_log};
 use meshproof_record::{CaseRecord, ClientEvidence, Hop, LogEvidence};
 use meshproof_sql::{ClientEnd, client_end, parse_batch};
 
 use crate::client::split_cipher;
-use crate::proxy_log::is_program_line;
 
 /// The evidence of one case, read.
 pub(super) struct Facts<'a> {
@@ -106,12 +105,9 @@ pub(super) fn end_of(client: &ClientEvidence) -> ClientEnd {
     client_end(client.exit, &client.stderr)
 }
 
-/// Lines of a proxy's access log, without those that its programs print about themselves. Any other
-/// line that does not have the format is an error: it may be the one that tells.
+/// The records of a proxy's access log.
 fn read(log: &LogEvidence) -> Result<Vec<HopLine>, String> {
     let reader = Reader::new(&log.format).map_err(|error| error.to_string())?;
-    let lines = log.lines.iter().filter(|line| !is_program_line(line));
-    lines
-        .map(|line| reader.read(line).map_err(|error| error.to_string()))
-        .collect()
+    let read = read_log(&reader, &log.lines).map_err(|error| error.to_string())?;
+    Ok(read.lines)
 }

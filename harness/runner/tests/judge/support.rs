@@ -97,7 +97,7 @@ impl Recorded {
                     .unwrap()
                     .iter()
                     .map(|line| line.as_str().unwrap().to_owned());
-                let format = BuiltIn::Failures.format_string().unwrap();
+                let format = BuiltIn::Failures.format_string();
                 (
                     hop,
                     LogEvidence {
