@@ -170,6 +170,9 @@ fn startup() -> Vec<String> {
     .to_vec()
 }
 
+const OLD_REASON: &str =
+    "TLS error: 268435581:SSL routines:OPENSSL_internal:CERTIFICATE_VERIFY_FAILED";
+
 #[test]
 fn first_lines_tell_the_release_past_what_programs_print() {
     let tail = r#"10 - "-" "-" "-" "-" "10.0.0.1:3306" outbound|3306||mysql 10.0.0.2:4 10.0.0.3:5 10.0.0.4:6 - -"#;
@@ -186,6 +189,23 @@ fn first_lines_tell_the_release_past_what_programs_print() {
         (text("- - - \"-\""), BuiltIn::Text, 1),
         (text("NR filter_chain_not_found - \"-\""), BuiltIn::Text, 1),
         (text("- \"-\""), BuiltIn::Text1x8, 0),
+        (
+            text(&format!("UF,URX \"{OLD_REASON}\"")),
+            BuiltIn::Text1x8,
+            0,
+        ),
+        (
+            text(&format!("UF,URX \"-\" \"{OLD_REASON}\"")),
+            BuiltIn::Text1x3,
+            0,
+        ),
+        (
+            text(&format!(
+                "UF,URX upstream_reset{{connection failure}} - \"{OLD_REASON}\""
+            )),
+            BuiltIn::Text,
+            1,
+        ),
         (text("- \"-\" \"-\""), BuiltIn::Text1x3, 0),
         (json(BuiltIn::Json), BuiltIn::Json, 1),
         (json(BuiltIn::Json1x8), BuiltIn::Json1x8, 0),
@@ -198,6 +218,10 @@ fn first_lines_tell_the_release_past_what_programs_print() {
         assert_eq!(detected.format.reader, *built_in.reader(), "{line}");
         assert_eq!(detected.same.len(), same, "{line}: {:?}", detected.same);
         assert_eq!(detected.skipped.total(), 7);
+        let read = read_log(&detected.format.reader, &lines).unwrap().lines;
+        let reason = read[0].upstream_failure.text();
+        assert_eq!(reason.is_some(), line.contains("TLS"), "{line}");
+        assert!(reason.is_none_or(|reason| reason == OLD_REASON.replace(' ', "_")));
     }
 }
 
