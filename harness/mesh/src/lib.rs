@@ -18,7 +18,7 @@ mod protocol;
 mod secrets;
 mod support;
 
-pub use admission::{Admission, admit};
+pub use admission::{Admission, Cause, admit};
 pub use compile::{Compiler, HttpPlace, ProxyConfig, compile};
 pub use files::{ClusterFileError, compile_cluster_files, read_objects};
 pub use mesh_config::{AccessLogEncoding, MeshConfig, MeshConfigError, TEXT_FORMAT};

@@ -408,24 +408,8 @@ fn refuse(value: &Value) -> Result<(), MeshConfigError> {
     if problems.is_empty() {
         return Ok(());
     }
-    let texts: Vec<String> = problems
-        .iter()
-        .map(|p| without_dot(p).to_string())
-        .collect();
+    let texts: Vec<String> = problems.iter().map(Problem::to_string).collect();
     Err(MeshConfigError::Fields(texts.join("; ")))
-}
-
-/// Paths of the walker begin with the name of the root; the mesh configuration has none.
-fn without_dot(problem: &Problem) -> Problem {
-    let strip = |p: &str| p.strip_prefix('.').unwrap_or(p).to_owned();
-    match problem {
-        Problem::Unknown(path) => Problem::Unknown(strip(path)),
-        Problem::Unsupported(path) => Problem::Unsupported(strip(path)),
-        Problem::Invalid { path, text } => Problem::Invalid {
-            path: strip(path),
-            text: text.replace(": .", ": "),
-        },
-    }
 }
 
 fn first_line(text: &str) -> String {

@@ -70,6 +70,33 @@ fn inside(shape: &Shape) -> (Option<&'static [Field]>, String) {
     }
 }
 
+/// Whether a kind has a field at `path`, below `spec`, written as the page writes it.
+#[cfg(test)]
+pub(crate) fn has_field(kind: &str, path: &str) -> bool {
+    fn reaches(shape: &Shape, path: &str) -> bool {
+        if path.is_empty() {
+            return true;
+        }
+        match shape {
+            Shape::List(item) => path.strip_prefix("[]").is_some_and(|p| reaches(item, p)),
+            Shape::Map(item) => path.strip_prefix("{}").is_some_and(|p| reaches(item, p)),
+            Shape::Object(fields) => {
+                let path = path.strip_prefix('.').unwrap_or(path);
+                let end = path.find(['.', '[', '{']).unwrap_or(path.len());
+                let (name, rest) = path.split_at(end);
+                let field = fields.iter().find(|f| f.name == name);
+                field.is_some_and(|f| reaches(&f.shape, rest))
+            }
+            _ => false,
+        }
+    }
+    KINDS
+        .iter()
+        .find(|k| k.kind == kind)
+        .and_then(|k| k.spec)
+        .is_some_and(|fields| reaches(&Shape::Object(fields), path))
+}
+
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};

@@ -40,26 +40,104 @@ fn misspelt_fields_are_named_with_their_path() {
     );
 }
 
+const UNCHECKED: &str = "<nil>: Invalid value: null: some validation rules were not checked because the object was invalid; correct the existing errors to complete validation";
+
 #[test]
 fn wrong_types_and_values_are_named_with_their_path() {
-    assert_eq!(
-        error("PeerAuthentication", json!({"mtls": {"mode": "STRIKT"}})),
-        "PeerAuthentication.security.istio.io \"x\" is invalid: spec.mtls.mode: Unsupported value: \"STRIKT\": supported values: \"UNSET\", \"DISABLE\", \"PERMISSIVE\", \"STRICT\""
-    );
-    let text = error(
-        "DestinationRule",
-        json!({"host": 3, "trafficPolicy": {"connectionPool": {"tcp": {"idleTimeout": "soon"}}}}),
-    );
-    assert!(
-        text.contains(
-            "spec.host: Invalid value: \"integer\": spec.host in body must be of type string"
+    for (kind, spec, want) in [
+        (
+            "PeerAuthentication",
+            json!({"mtls": {"mode": "STRIKT"}}),
+            "PeerAuthentication.security.istio.io \"x\" is invalid: [spec.mtls.mode: Unsupported value: \"STRIKT\": supported values: \"UNSET\", \"DISABLE\", \"PERMISSIVE\", \"STRICT\", UNCHECKED]",
         ),
-        "{text}"
+        (
+            "DestinationRule",
+            json!({"host": 3, "trafficPolicy": {"connectionPool": {"tcp": {"idleTimeout": "soon", "maxConnections": 2_147_483_648_u32}}}}),
+            "DestinationRule.networking.istio.io \"x\" is invalid: [spec.host: Invalid value: \"integer\": spec.host in body must be of type string: \"integer\", spec.trafficPolicy.connectionPool.tcp.idleTimeout: Invalid value: \"soon\": must be a duration such as 10s or 1m30s, <nil>: Invalid value: \"\": Checked value must be of type integer with format int32 in spec.trafficPolicy.connectionPool.tcp.maxConnections, UNCHECKED]",
+        ),
+        (
+            "VirtualService",
+            json!({"tcp": [{"match": [{"port": -1}, {"port": 4_294_967_296_i64}]}]}),
+            "VirtualService.networking.istio.io \"x\" is invalid: [spec.tcp[0].match[0].port: Invalid value: -1: spec.tcp[0].match[0].port in body should be greater than or equal to 0, spec.tcp[0].match[1].port: Invalid value: 4294967296: spec.tcp[0].match[1].port in body should be less than or equal to 4294967295]",
+        ),
+        (
+            "ServiceEntry",
+            json!({"hosts": ["x".repeat(300)], "addresses": ["1".repeat(65)], "workloadSelector": {"labels": {"a": "b".repeat(64)}}}),
+            "ServiceEntry.networking.istio.io \"x\" is invalid: [spec.addresses[0]: Too long: may not be more than 64 bytes, spec.workloadSelector.labels.a: Too long: may not be more than 63 bytes, UNCHECKED]",
+        ),
+        (
+            "ServiceEntry",
+            json!({"hosts": []}),
+            "ServiceEntry.networking.istio.io \"x\" is invalid: spec.hosts: Invalid value: 0: spec.hosts in body should have at least 1 items",
+        ),
+        (
+            "ServiceEntry",
+            json!({"hosts": ["*"], "ports": [{"name": "a", "number": 0}, {"name": "a", "number": 1}]}),
+            "ServiceEntry.networking.istio.io \"x\" is invalid: [spec.ports[1]: Duplicate value: {\"name\":\"a\"}, spec.hosts[0]: Invalid value: \"*\": hostname cannot be wildcard, spec.ports[0].number: Invalid value: 0: port must be between 1-65535]",
+        ),
+        (
+            "PeerAuthentication",
+            json!({"portLevelMtls": {"80": {}}}),
+            "PeerAuthentication.security.istio.io \"x\" is invalid: spec: Invalid value: portLevelMtls requires selector",
+        ),
+        (
+            "DestinationRule",
+            json!({"host": "a.b", "trafficPolicy": {"portLevelSettings": [{"port": {"number": 1}, "connectionPool": {"tcp": {"connectTimeout": "0.5ms"}}}]}}),
+            "DestinationRule.networking.istio.io \"x\" is invalid: spec.trafficPolicy.portLevelSettings[0].connectionPool.tcp.connectTimeout: Invalid value: \"0.5ms\": must be a valid duration greater than 1ms",
+        ),
+    ] {
+        assert_eq!(error(kind, spec), want.replace("UNCHECKED", UNCHECKED));
+    }
+}
+
+/// Recorded from kube-apiserver with Istio's schemas; the requests are creations of Istio's kinds.
+#[test]
+fn fields_are_refused_as_a_recorded_api_server_refuses_them() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../pocket/api/tests/data/exchanges.jsonl"
     );
+    let text = std::fs::read_to_string(path).unwrap();
+    let mut seen = 0;
+    for line in text.lines() {
+        let exchange: Value = serde_json::from_str(line).unwrap();
+        let (request, body) = (&exchange["request"], &exchange["response"]["body"]);
+        let path = request["path"].as_str().unwrap();
+        let message = body["message"].as_str().unwrap_or_default();
+        let judged = message.contains(" is invalid: ") || message.contains("strict decoding");
+        if !path.contains(".istio.io/") || request["method"] != "POST" || !judged {
+            continue;
+        }
+        let answer = admit(&request["body"], &MeshConfig::default());
+        assert_eq!(answer.error.as_deref(), Some(message));
+        let causes: Vec<Value> = answer
+            .causes
+            .iter()
+            .map(|c| json!({"reason": c.reason, "field": c.field, "message": c.message}))
+            .collect();
+        let want = body["details"]["causes"].as_array().cloned();
+        assert_eq!(causes, want.unwrap_or_default(), "{message}");
+        seen += 1;
+    }
+    assert_eq!(seen, 4, "exchanges that refuse fields of Istio's kinds");
+}
+
+#[test]
+fn the_api_server_speaks_before_the_webhook() {
+    let refused = json!({"hosts": [], "ports": [{"name": "a", "number": 1}]});
+    let answer = admit(&object("ServiceEntry", refused), &MeshConfig::default());
+    assert!(answer.error.unwrap().contains("at least 1 items"));
+    assert_eq!(answer.causes.len(), 1);
+    let mut other = object("Gateway", json!({"servers": [{"prot": 1}]}));
+    other["metadata"]["name"] = "a.b".into();
+    let answer = admit(&other, &MeshConfig::default());
     assert!(
-        text.contains("spec.trafficPolicy.connectionPool.tcp.idleTimeout: Invalid value: \"soon\""),
-        "{text}"
+        answer
+            .error
+            .unwrap()
+            .contains("unknown field \"spec.servers[0].prot\"")
     );
+    assert!(answer.causes.is_empty(), "a strict error is no 422");
 }
 
 #[test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use meshproof_mesh::MeshConfig;
 use meshproof_pocket_api::{
-    Admission, AdmissionRequest, Kind, Operation, StatusError, Store, Warnings,
+    Admission, AdmissionRequest, Cause, Kind, Operation, StatusError, Store, Warnings,
 };
 use serde_json::Value;
 
@@ -36,7 +36,9 @@ impl Admission for MeshAdmission {
             Kind::ConfigMap if is_mesh_config(request.namespace, request.object) => {
                 check_mesh_config(request.object)?;
             }
-            kind if kind.info().group.ends_with(".istio.io") => return self.judge(request.object),
+            kind if kind.info().group.ends_with(".istio.io") => {
+                return self.judge(kind, request.object);
+            }
             _ => {}
         }
         Ok(Warnings::new())
@@ -44,16 +46,31 @@ impl Admission for MeshAdmission {
 }
 
 impl MeshAdmission {
-    fn judge(&self, object: &Value) -> Result<Warnings, StatusError> {
+    fn judge(&self, kind: Kind, object: &Value) -> Result<Warnings, StatusError> {
         // A broken mesh configuration was refused when it was written.
         let mesh = mesh_config(&self.store).unwrap_or_else(|_| default_mesh_config());
         let verdict = meshproof_mesh::admit(object, &mesh);
         match verdict.error {
-            // The API server gives a webhook's refusal the code that the webhook chose; istiod's is 400.
-            Some(message) => Err(StatusError::bad_request(message)),
             None => Ok(verdict.warnings),
+            // The API server gives a webhook's refusal the code that the webhook chose; istiod's is 400.
+            Some(message) if verdict.causes.is_empty() => Err(StatusError::bad_request(message)),
+            Some(_) => Err(invalid(kind, object, &verdict.causes)),
         }
     }
+}
+
+/// Fields that the schema of the kind refuses: the API server's own refusal, not a webhook's.
+fn invalid(kind: Kind, object: &Value, causes: &[meshproof_mesh::Cause]) -> StatusError {
+    let causes: Vec<Cause> = causes
+        .iter()
+        .map(|cause| Cause {
+            reason: cause.reason,
+            field: cause.field.clone(),
+            message: cause.message.clone(),
+        })
+        .collect();
+    let name = object["metadata"]["name"].as_str().unwrap_or_default();
+    StatusError::invalid(kind.info().group, kind.info().name, name, &causes)
 }
 
 fn is_mesh_config(namespace: &str, object: &Value) -> bool {

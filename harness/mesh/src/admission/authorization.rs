@@ -1,20 +1,35 @@
 //! `AuthorizationPolicy`, judged in Istio's words.
 
-use std::net::IpAddr;
+use serde_json::Value;
 
-use super::{Subject, findings::Findings, names, selectors};
+use super::{
+    Subject,
+    findings::Findings,
+    selectors,
+    values::{
+        attribute, ips, no_empty_values, path_templates, ports, service_accounts, trust_domains,
+    },
+};
 use crate::api::authorization_policy::{
     Action, AuthorizationPolicy, Condition, Operation, Rule, Source,
 };
 
 const HTTP_ONLY_DENY: &str = "configured AuthorizationPolicy will deny all traffic to TCP ports under its scope due to the use of only HTTP attributes in a DENY rule; it is recommended to explicitly specify the port";
 
-pub(crate) fn validate(policy: &AuthorizationPolicy, subject: &Subject<'_>) -> Findings {
-    let mut found = selectors::workload(policy.selector.as_ref().map(|s| &s.match_labels));
+pub(crate) fn validate(
+    policy: &AuthorizationPolicy,
+    spec: &Value,
+    subject: &Subject<'_>,
+) -> Findings {
+    let mut found = selectors::targets(policy.selector.is_some(), spec);
+    let labels = policy.selector.as_ref().map(|s| &s.match_labels);
+    found.add(selectors::workload(labels));
+    found.add(selectors::target_references(spec));
     let rules = policy.rules.as_deref();
     let provider = policy.provider.as_ref().is_some_and(|p| !p.name.is_empty());
     if policy.action == Action::Custom {
         custom(rules, provider, &mut found);
+        custom_conditions(rules.unwrap_or_default(), &mut found);
     }
     if policy.provider.is_some() && policy.action != Action::Custom {
         found.fail(format!(
@@ -41,6 +56,49 @@ fn custom(rules: Option<&[Rule]>, provider: bool, found: &mut Findings) {
         found.fail(format!("CUSTOM {MEANINGLESS}"));
     } else if !provider {
         found.fail("`provider.name` must not be empty");
+    }
+}
+
+/// What an authorization service outside of the mesh is not asked by.
+fn custom_conditions(rules: &[Rule], found: &mut Findings) {
+    let mut refuse = |name: &str| {
+        found.fail(format!(
+            "{name} is currently not supported with CUSTOM action"
+        ));
+    };
+    for rule in rules {
+        for source in rule.from.iter().flatten().filter_map(|f| f.source.as_ref()) {
+            let s = source;
+            for (name, list) in [
+                ("From.Namespaces", &s.namespaces),
+                ("From.NotNamespaces", &s.not_namespaces),
+                ("From.ServiceAccounts", &s.service_accounts),
+                ("From.NotServiceAccounts", &s.not_service_accounts),
+                ("From.TrustDomains", &s.trust_domains),
+                ("From.NotTrustDomains", &s.not_trust_domains),
+                ("From.Principals", &s.principals),
+                ("From.NotPrincipals", &s.not_principals),
+                ("From.RequestPrincipals", &s.request_principals),
+                ("From.NotRequestPrincipals", &s.not_request_principals),
+            ] {
+                if !list.is_empty() {
+                    refuse(name);
+                }
+            }
+        }
+        for condition in &rule.when {
+            let key = condition.key.as_str();
+            let identity = matches!(
+                key,
+                "source.namespace"
+                    | "source.serviceAccount"
+                    | "source.trustDomain"
+                    | "source.principal"
+            );
+            if identity || key.starts_with("request.auth.") {
+                refuse(key);
+            }
+        }
     }
 }
 
@@ -85,7 +143,7 @@ fn validate_rule(rule: &Rule, index: usize, action: Action, found: &mut Findings
         }
     }
     for condition in &rule.when {
-        found.check(validate_condition(condition));
+        found.add(validate_condition(condition));
     }
     let http_only = (seen.from && !seen.to && !seen.tcp_from) || (seen.to && !seen.tcp_to);
     if http_only && action == Action::Deny {
@@ -184,157 +242,32 @@ fn validate_operation(operation: &Operation, index: usize, found: &mut Findings)
     for (name, list) in lists {
         found.check(no_empty_values(name, list));
     }
+    for (name, list) in [("Paths", &o.paths), ("NotPaths", &o.not_paths)] {
+        found.check(path_templates(name, list));
+    }
     !o.ports.is_empty() || !o.not_ports.is_empty()
 }
 
-fn ips(values: &[String], found: &mut Findings) {
-    for value in values {
-        if value.contains('/') {
-            if !names::is_cidr(value) {
-                found.fail(format!(
-                    "bad CIDR range ({value}): netip.ParsePrefix(\"{value}\"): not a prefix"
-                ));
-            }
-        } else if value.parse::<IpAddr>().is_err() {
-            found.fail(format!("bad IP address ({value})"));
-        }
-    }
-}
-
-fn ports(values: &[String], found: &mut Findings) {
-    for value in values {
-        match value.parse::<u32>() {
-            Ok(port) if port <= 65535 => {}
-            Ok(_) => found.fail(format!("bad port ({value}): <nil>")),
-            Err(_) => {
-                found.fail(format!(
-                    "bad port ({value}): strconv.ParseUint: parsing \"{value}\": invalid syntax"
-                ));
-            }
-        }
-    }
-}
-
-fn no_empty_values(name: &str, values: &[String]) -> Result<(), String> {
-    if values.iter().any(String::is_empty) {
-        return Err(format!("empty value not allowed, found in {name}"));
-    }
-    Ok(())
-}
-
-fn wildcards(name: &str, values: &[String]) -> Result<(), String> {
-    no_empty_values(name, values)?;
-    for value in values {
-        let count = value.matches('*').count();
-        if count > 1 {
-            return Err(format!(
-                "at most one wildcard is allowed, found in {name}: \"{value}\""
-            ));
-        }
-        if count == 1 && !value.starts_with('*') && !value.ends_with('*') {
-            return Err(format!(
-                "wildcard is only allowed at the start or end, found in {name}: \"{value}\""
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn trust_domains(name: &str, values: &[String]) -> Result<(), String> {
-    wildcards(name, values)?;
-    match values.iter().find(|v| v.contains('/')) {
-        Some(value) => Err(format!(
-            "trust domain must not contain '/', found in {name}: \"{value}\""
-        )),
-        None => Ok(()),
-    }
-}
-
-fn service_accounts(name: &str, values: &[String]) -> Result<(), String> {
-    if values.len() > 16 {
-        return Err("may not have more than 16 values".into());
-    }
-    no_empty_values(name, values)?;
-    for value in values {
-        if value.contains('*') {
-            return Err(format!("wildcard not allowed, found in {name}"));
-        }
-        let form = "expected format 'serviceAccount' or 'namespace/serviceAccount', found";
-        match value.split('/').collect::<Vec<_>>().as_slice() {
-            ["", _] => return Err(format!("{form} empty namespace \"{value}\" in {name}")),
-            [_, ""] => return Err(format!("{form} empty serviceAccount \"{value}\" in {name}")),
-            [_] | [_, _] => {}
-            _ => return Err(format!("{form} \"{value}\" in {name}")),
-        }
-        if value.len() > 320 {
-            return Err(format!(
-                "value cannot exceed 320 characters, found \"{value}\" in {name}"
-            ));
-        }
-    }
-    Ok(())
-}
-
-fn validate_condition(condition: &Condition) -> Result<(), String> {
+fn validate_condition(condition: &Condition) -> Findings {
+    let mut found = Findings::default();
     let key = &condition.key;
     if key.is_empty() {
-        return Err("`key` must not be empty".into());
+        found.fail("`key` must not be empty");
+        return found;
     }
     if condition.values.is_empty() && condition.not_values.is_empty() {
-        return Err(format!(
+        found.fail(format!(
             "at least one of `values` or `notValues` must be set for key {key}"
         ));
+        return found;
     }
-    attribute(key, &condition.values)
-        .map_err(|e| format!("invalid `value` for `key` {key}: {e}"))?;
-    attribute(key, &condition.not_values)
-        .map_err(|e| format!("invalid `notValue` for `key` {key}: {e}"))
-}
-
-fn attribute(key: &str, values: &[String]) -> Result<(), String> {
-    no_empty_values(key, values)?;
-    let collect = |check: fn(&[String], &mut Findings)| {
-        let mut found = Findings::default();
-        check(values, &mut found);
-        found.error().map_or(Ok(()), Err)
-    };
-    let has_name = || {
-        let open = key.find('[').unwrap_or(0);
-        if key.ends_with(']') && open > 0 && open + 2 < key.len() {
-            return Ok(());
+    for (values, what) in [
+        (&condition.values, "value"),
+        (&condition.not_values, "notValue"),
+    ] {
+        if let Err(error) = attribute(key, values) {
+            found.fail(format!("invalid `{what}` for `key` {key}: {error}"));
         }
-        Err(format!("bad key ({key}): should have format a[b]"))
-    };
-    match key {
-        "source.ip" | "remote.ip" | "destination.ip" => collect(ips),
-        "destination.port" => collect(ports),
-        "source.serviceAccount" => service_accounts(key, values),
-        "source.trustDomain" => wildcards(key, values),
-        "source.namespace"
-        | "source.principal"
-        | "connection.sni"
-        | "request.auth.principal"
-        | "request.auth.audiences"
-        | "request.auth.presenter" => Ok(()),
-        "destination.namespace" => Err(format!(
-            "attribute {key} is replaced by the metadata.namespace"
-        )),
-        "destination.name" | "destination.user" => Err(format!(
-            "deprecated attribute {key}: only supported in v1alpha1"
-        )),
-        _ if key.starts_with("destination.labels") => Err(format!(
-            "attribute {key} is replaced by the workload selector"
-        )),
-        _ if [
-            "request.headers",
-            "request.auth.claims",
-            "experimental.envoy.filters.",
-        ]
-        .iter()
-        .any(|p| key.starts_with(p)) =>
-        {
-            has_name()
-        }
-        _ => Err(format!("unknown attribute: {key}")),
     }
+    found
 }

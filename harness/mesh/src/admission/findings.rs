@@ -4,6 +4,8 @@
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Findings {
     errors: Vec<String>,
+    /// One error alone is shown as a list too (`multierror.Append` of Go where it was first put into one).
+    listed: bool,
     pub(crate) warnings: Vec<String>,
 }
 
@@ -11,14 +13,15 @@ impl Findings {
     pub(crate) fn of_error(error: String) -> Self {
         Self {
             errors: vec![error],
-            warnings: Vec::new(),
+            ..Self::default()
         }
     }
 
     pub(crate) fn error(&self) -> Option<String> {
         match self.errors.as_slice() {
             [] => None,
-            [one] => Some(one.clone()),
+            [one] if !self.listed => Some(one.clone()),
+            [one] => Some(format!("1 error occurred:\n\t* {one}\n\n")),
             many => {
                 let lines = many.join("\n\t* ");
                 Some(format!("{} errors occurred:\n\t* {lines}\n\n", many.len()))
@@ -28,6 +31,12 @@ impl Findings {
 
     pub(crate) fn is_clean(&self) -> bool {
         self.errors.is_empty()
+    }
+
+    /// An error that is shown as a list even where it is the only one.
+    pub(crate) fn fail_listed(&mut self, error: impl Into<String>) {
+        self.listed = true;
+        self.errors.push(error.into());
     }
 
     pub(crate) fn fail(&mut self, error: impl Into<String>) {
@@ -45,8 +54,17 @@ impl Findings {
     }
 
     pub(crate) fn add(&mut self, other: Self) {
+        self.listed |= other.listed;
         self.errors.extend(other.errors);
         self.warnings.extend(other.warnings);
+    }
+
+    /// Adds the errors of `other` and leaves its warnings, as Istio does on some ways.
+    pub(crate) fn add_errors(&mut self, other: Self) {
+        self.add(Self {
+            warnings: Vec::new(),
+            ..other
+        });
     }
 
     /// The same with a text before each error.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use super::{Subject, findings::Findings, names};
+use super::{Subject, findings::Findings, names, text::quoted};
 use crate::{
     api::gateway::{Gateway, Server, ServerPort, ServerTls, ServerTlsMode, TlsVersion},
     protocol::Protocol,
@@ -11,7 +11,7 @@ use crate::{
 pub(crate) fn validate(gateway: &Gateway, subject: &Subject<'_>) -> Findings {
     let mut found = Findings::default();
     if !names::is_dns_label(subject.name) {
-        found.fail(format!("invalid gateway name: \"{}\"", subject.name));
+        found.fail(format!("invalid gateway name: {}", quoted(subject.name)));
     }
     if gateway.servers.is_empty() {
         found.fail("gateway must have at least one server");
@@ -53,9 +53,7 @@ fn validate_server(server: &Server) -> Findings {
     let port = validate_port(server.port.as_ref(), &server.bind);
     let port_is_good = port.is_clean();
     found.add(port);
-    if !server.bind.is_empty() {
-        found.check(names::address(&server.bind));
-    }
+    found.add(bind(server));
     if let Some(tls) = &server.tls {
         found.add(validate_tls(tls));
     }
@@ -87,7 +85,40 @@ fn tls_fits_protocol(server: &Server, port: &ServerPort) -> Result<(), String> {
     }
 }
 
-fn validate_port(port: Option<&ServerPort>, _bind: &str) -> Findings {
+fn bind(server: &Server) -> Findings {
+    let mut found = Findings::default();
+    if let Some(path) = server.bind.strip_prefix("unix://") {
+        found.check(names::unix_path(path));
+        if let Some(port) = server.port.as_ref().filter(|p| p.number != 0) {
+            found.fail(format!(
+                "port number must be 0 for unix domain socket: {}",
+                port_text(port)
+            ));
+        }
+    } else if !server.bind.is_empty() {
+        found.check(names::address(&server.bind));
+    }
+    found
+}
+
+/// A port as Go prints the message.
+fn port_text(port: &ServerPort) -> String {
+    let mut fields = Vec::new();
+    if port.number != 0 {
+        fields.push(format!("number:{}", port.number));
+    }
+    for (name, value) in [("protocol", &port.protocol), ("name", &port.name)] {
+        if !value.is_empty() {
+            fields.push(format!("{name}:{}", quoted(value)));
+        }
+    }
+    if port.target_port != 0 {
+        fields.push(format!("target_port:{}", port.target_port));
+    }
+    fields.join("  ")
+}
+
+fn validate_port(port: Option<&ServerPort>, bind: &str) -> Findings {
     let mut found = Findings::default();
     let Some(port) = port else {
         found.fail("port is required");
@@ -95,16 +126,18 @@ fn validate_port(port: Option<&ServerPort>, _bind: &str) -> Findings {
     };
     if Protocol::parse(&port.protocol) == Protocol::Unsupported {
         found.fail(format!(
-            "invalid protocol \"{}\", supported protocols are HTTP, HTTP2, GRPC, GRPC-WEB, MONGO, REDIS, MYSQL, TCP",
-            port.protocol
+            "invalid protocol {}, supported protocols are HTTP, HTTP2, GRPC, GRPC-WEB, MONGO, REDIS, MYSQL, TCP",
+            quoted(&port.protocol)
         ));
     }
-    found.check(names::port(port.number));
+    if port.number > 0 || !bind.starts_with("unix://") {
+        found.check(names::port(port.number));
+    }
+    if port.target_port > 0 {
+        found.fail("targetPort has no impact on Gateways");
+    }
     if port.name.is_empty() {
-        found.fail(format!(
-            "port name must be set: number:{}  protocol:\"{}\"",
-            port.number, port.protocol
-        ));
+        found.fail(format!("port name must be set: {}", port_text(port)));
     }
     found
 }
@@ -156,8 +189,21 @@ fn validate_tls(tls: &ServerTls) -> Findings {
     }
     one_source(tls, &mut found);
     let credential = !tls.credential_name.is_empty() || !tls.credential_names.is_empty();
-    if tls.mode.terminates_with_credential() && !credential {
+    if tls.mode.terminates_with_credential() && credential {
+        return found;
+    }
+    if tls.mode.terminates_with_credential() {
         files(tls, &mut found);
+    }
+    if !tls.ca_crl.is_empty() {
+        if !tls.credential_name.is_empty() {
+            found.fail(
+                "CRL is not supported with credentialName. CRL has to be specified in the credential",
+            );
+        }
+        if tls.mode == ServerTlsMode::Simple {
+            found.fail("CRL is not supported with SIMPLE TLS");
+        }
     }
     found
 }
@@ -239,15 +285,25 @@ fn files(tls: &ServerTls, found: &mut Findings) {
     if mutual && tls.ca_certificates.is_empty() {
         found.fail(format!("{mode} requires a client CA bundle"));
     }
-    if tls.tls_certificates.is_empty() {
-        if tls.server_certificate.is_empty() {
+    if tls.tls_certificates.len() > 2 {
+        found.warn(format!("{mode} can support up to 2 server certificates"));
+    }
+    let own = (tls.server_certificate.as_str(), tls.private_key.as_str());
+    let named = |c: &'_ serde_json::Value, field| c[field].as_str().is_none_or(str::is_empty);
+    let mut missing: Vec<(bool, bool)> = tls
+        .tls_certificates
+        .iter()
+        .map(|c| (named(c, "serverCertificate"), named(c, "privateKey")))
+        .collect();
+    if missing.is_empty() {
+        missing.push((own.0.is_empty(), own.1.is_empty()));
+    }
+    for (certificate, key) in missing {
+        if certificate {
             found.fail(format!("{mode} requires a server certificate"));
         }
-        if tls.private_key.is_empty() {
+        if key {
             found.fail(format!("{mode} requires a private key"));
         }
-    }
-    if !tls.ca_crl.is_empty() && !mutual {
-        found.fail("CRL is not supported with SIMPLE TLS");
     }
 }

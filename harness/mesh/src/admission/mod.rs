@@ -1,18 +1,23 @@
 //! What admission says of a resource.
 //!
-//! In the order in which a cluster would say it: the API server about unknown fields and wrong types,
-//! then Istio's webhook in Istio's words, then ours about what Istio has and the embedded mesh lacks.
+//! In the order in which a cluster would say it: the API server about unknown fields, then about wrong
+//! types and values, then Istio's webhook in Istio's words, then ours about what Istio has and the embedded mesh lacks.
 
 mod authorization;
+mod cause;
 mod destination;
 mod findings;
 mod gateway;
+mod metadata;
 mod names;
 mod route;
+mod rules;
 mod selectors;
 mod service_entry;
 mod sidecar;
+mod text;
 mod unsupported;
+mod values;
 pub(crate) mod walk;
 
 use serde::de::DeserializeOwned;
@@ -22,9 +27,10 @@ use crate::{
     MeshConfig,
     api::{schema::Kind, tables::KINDS},
 };
+pub use cause::Cause;
 use findings::Findings;
 pub(crate) use gateway::is_cipher;
-use walk::{Problem, walk, without_nulls};
+use walk::{Problem, as_read, walk, without_nulls};
 
 /// The name under which Istio's own validation refuses.
 const ISTIO_WEBHOOK: &str = "validation.istio.io";
@@ -34,25 +40,27 @@ const OWN_WEBHOOK: &str = "meshproof.dev";
 /// The answer of admission to one object.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Admission {
-    /// Why the object is refused, as the whole text of the API server's answer
-    /// (`admission webhook "..." denied the request: ...`); `None` where it is accepted.
+    /// Why the object is refused, as the whole text of the API server's answer: its own about unknown or
+    /// wrong fields, or `admission webhook "..." denied the request: ...`; `None` where it is accepted.
     pub error: Option<String>,
+    /// The refused fields, where the API server itself refuses fields (status 422).
+    pub causes: Vec<Cause>,
     /// Warnings, without the `Warning:` that clients print before them.
     pub warnings: Vec<String>,
+    istio: Option<String>,
 }
 
 impl Admission {
-    /// Istio's own words, without the name of the webhook; `None` where Istio would accept.
+    /// The words of Istio's webhook, without its name; `None` where it would accept, or could not read the
+    /// object. An API server whose schemas refuse the object does not ask the webhook.
     pub fn istio_error(&self) -> Option<&str> {
-        self.error
-            .as_deref()?
-            .strip_prefix(&denied(ISTIO_WEBHOOK, ""))
+        self.istio.as_deref()
     }
 
     fn refused(error: String) -> Self {
         Self {
             error: Some(error),
-            warnings: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -100,29 +108,40 @@ fn judge(object: &Value, kind: &Kind, version: &str, mesh: &MeshConfig) -> Admis
         spec => without_nulls(spec),
     };
     let problems = walk(&spec, fields, "spec");
-    if let Some(error) = malformed(object, kind, version, &problems) {
-        return Admission::refused(error);
-    }
-    let meta = Subject {
-        name: object["metadata"]["name"].as_str().unwrap_or_default(),
-        namespace: object["metadata"]["namespace"].as_str().unwrap_or_default(),
-        labels: &object["metadata"]["labels"],
+    let unknown = unknown(object, &problems);
+    let causes = rules::judge(&spec, kind.kind, &problems);
+    let findings = validate(object, &spec, kind, &problems);
+    let istio = findings
+        .error()
+        .map(|error| format!("configuration is invalid: {error}"));
+    let error = if !unknown.is_empty() {
+        Some(strict(kind.kind, version, &unknown))
+    } else if !causes.is_empty() {
+        Some(invalid(object, kind, &causes))
+    } else if let Some(istio) = &istio {
+        Some(denied(ISTIO_WEBHOOK, istio))
+    } else {
+        lacking(&spec, kind.kind, &problems, mesh)
     };
-    let findings = validate(&spec, kind.kind, &meta);
-    // A webhook that refuses says no warnings.
-    if let Some(error) = findings.error() {
-        return Admission::refused(denied(
-            ISTIO_WEBHOOK,
-            &format!("configuration is invalid: {error}"),
-        ));
-    }
-    match lacking(&spec, kind.kind, &problems, mesh) {
-        Some(error) => Admission::refused(error),
-        None => Admission {
-            error: None,
-            warnings: findings.warnings,
+    Admission {
+        // A webhook that refuses says no warnings.
+        warnings: error.as_ref().map_or(findings.warnings, |_| Vec::new()),
+        // Unknown fields end the looking at the others.
+        causes: if unknown.is_empty() {
+            causes
+        } else {
+            Vec::new()
         },
+        error,
+        istio,
     }
+}
+
+fn strict(kind: &str, version: &str, unknown: &[String]) -> String {
+    let unknown = unknown.join(", ");
+    format!(
+        "{kind} in version \"{version}\" cannot be handled as a {kind}: strict decoding error: {unknown}"
+    )
 }
 
 /// Name, namespace and labels of the object that is judged.
@@ -132,40 +151,21 @@ pub(crate) struct Subject<'a> {
     pub(crate) labels: &'a Value,
 }
 
-/// What the API server refuses before any webhook sees the object.
-fn malformed(object: &Value, kind: &Kind, version: &str, problems: &[Problem]) -> Option<String> {
-    let mut unknown: Vec<String> = unknown_top_level(object);
-    unknown.extend(
-        problems
-            .iter()
-            .filter(|p| matches!(p, Problem::Unknown(_)))
-            .map(ToString::to_string),
-    );
-    let kind_name = kind.kind;
-    if !unknown.is_empty() {
-        return Some(format!(
-            "{kind_name} in version \"{version}\" cannot be handled as a {kind_name}: strict decoding error: {}",
-            unknown.join(", ")
-        ));
-    }
-    let invalid: Vec<String> = problems
-        .iter()
-        .filter(|p| matches!(p, Problem::Invalid { .. }))
-        .map(ToString::to_string)
-        .collect();
+fn unknown(object: &Value, problems: &[Problem]) -> Vec<String> {
+    let below = problems.iter().filter(|p| matches!(p, Problem::Unknown(_)));
+    let mut found = unknown_top_level(object);
+    found.extend(below.map(ToString::to_string));
+    found
+}
+
+fn invalid(object: &Value, kind: &Kind, causes: &[Cause]) -> String {
     let name = object["metadata"]["name"].as_str().unwrap_or_default();
-    match invalid.as_slice() {
-        [] => None,
-        [one] => Some(format!(
-            "{kind_name}.{} \"{name}\" is invalid: {one}",
-            kind.group
-        )),
-        many => Some(format!(
-            "{kind_name}.{} \"{name}\" is invalid: [{}]",
-            kind.group,
-            many.join(", ")
-        )),
-    }
+    let texts: Vec<String> = causes.iter().map(ToString::to_string).collect();
+    let text = match texts.as_slice() {
+        [one] => one.clone(),
+        many => format!("[{}]", many.join(", ")),
+    };
+    format!("{}.{} \"{name}\" is invalid: {text}", kind.kind, kind.group)
 }
 
 fn unknown_top_level(object: &Value) -> Vec<String> {
@@ -179,16 +179,30 @@ fn unknown_top_level(object: &Value) -> Vec<String> {
         .collect()
 }
 
-fn validate(spec: &Value, kind: &str, subject: &Subject<'_>) -> Findings {
-    match kind {
+/// The judgement of Istio's webhook, of a spec that it can read.
+fn validate(object: &Value, spec: &Value, kind: &Kind, problems: &[Problem]) -> Findings {
+    if problems.iter().any(|p| matches!(p, Problem::Unreadable(_))) {
+        return Findings::default();
+    }
+    let meta = &object["metadata"];
+    let subject = Subject {
+        name: meta["name"].as_str().unwrap_or_default(),
+        namespace: meta["namespace"].as_str().unwrap_or_default(),
+        labels: &meta["labels"],
+    };
+    if let Err(error) = metadata::check(&meta["annotations"], &subject, spec, kind.kind) {
+        return Findings::of_error(error);
+    }
+    let (subject, spec) = (&subject, &as_read(spec));
+    match kind.kind {
         "Gateway" => with(spec, |g| gateway::validate(g, subject)),
         "VirtualService" => with(spec, |v| route::validate(v, subject)),
         "ServiceEntry" => with(spec, |s| service_entry::validate(s, subject)),
         "DestinationRule" => with(spec, |d| destination::validate(d, subject)),
         "PeerAuthentication" => with(spec, selectors::peer_authentication),
-        "AuthorizationPolicy" => with(spec, |a| authorization::validate(a, subject)),
-        "Telemetry" => with(spec, selectors::telemetry),
-        "Sidecar" => with(spec, sidecar::validate),
+        "AuthorizationPolicy" => with(spec, |a| authorization::validate(a, spec, subject)),
+        "Telemetry" => with(spec, |t| selectors::telemetry(t, spec)),
+        "Sidecar" => with(spec, |s| sidecar::validate(s, spec, subject)),
         _ => Findings::default(),
     }
 }
@@ -196,7 +210,7 @@ fn validate(spec: &Value, kind: &str, subject: &Subject<'_>) -> Findings {
 fn with<T: DeserializeOwned>(spec: &Value, check: impl FnOnce(&T) -> Findings) -> Findings {
     match serde_json::from_value::<T>(spec.clone()) {
         Ok(spec) => check(&spec),
-        // The schema has accepted the shape, so only numbers out of 64 bits come here.
+        // The schema has accepted the shape; a type of ours that does not read it is a fault of ours.
         Err(error) => Findings::of_error(error.to_string()),
     }
 }

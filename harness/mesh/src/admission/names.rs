@@ -2,14 +2,17 @@
 
 use std::net::IpAddr;
 
-use super::findings::Findings;
+use super::{findings::Findings, text::quoted};
 use crate::duration;
 
 /// A label of RFC 1123.
 pub(crate) fn is_dns_label(label: &str) -> bool {
+    label.len() <= 63 && is_label_of_any_length(label)
+}
+
+pub(crate) fn is_label_of_any_length(label: &str) -> bool {
     let inner = |c: char| c.is_ascii_alphanumeric() || c == '-';
     !label.is_empty()
-        && label.len() <= 63
         && label.chars().all(inner)
         && !label.starts_with('-')
         && !label.ends_with('-')
@@ -28,7 +31,7 @@ fn length(name: &str) -> Result<(), String> {
     match name.len() {
         0 => Err("empty domain name not allowed".into()),
         1..=255 => Ok(()),
-        _ => Err(format!("domain name \"{name}\" too long (max 255)")),
+        _ => Err(format!("domain name {} too long (max 255)", quoted(name))),
     }
 }
 
@@ -37,7 +40,9 @@ fn labels(domain: &str) -> Result<(), String> {
     let last = parts.last().copied().unwrap_or_default();
     if last.parse::<i64>().is_ok() {
         return Err(format!(
-            "domain name \"{domain}\" invalid (top level domain \"{last}\" cannot be all-numeric)"
+            "domain name {} invalid (top level domain {} cannot be all-numeric)",
+            quoted(domain),
+            quoted(last)
         ));
     }
     for (index, label) in parts.iter().enumerate() {
@@ -45,12 +50,15 @@ fn labels(domain: &str) -> Result<(), String> {
             return Ok(());
         }
         if !is_dns_label(label) {
-            return Err(format!(
-                "domain name \"{domain}\" invalid (label \"{label}\" invalid)"
-            ));
+            return Err(bad_label(domain, label));
         }
     }
     Ok(())
+}
+
+fn bad_label(domain: &str, label: &str) -> String {
+    let (domain, label) = (quoted(domain), quoted(label));
+    format!("domain name {domain} invalid (label {label} invalid)")
 }
 
 /// A name without a wildcard.
@@ -67,11 +75,39 @@ pub(crate) fn wildcard_domain(domain: &str) -> Result<(), String> {
         None => (domain, None),
     };
     if !is_wildcard_label(first) {
-        return Err(format!(
-            "domain name \"{domain}\" invalid (label \"{first}\" invalid)"
-        ));
+        return Err(bad_label(domain, first));
     }
     rest.map_or(Ok(()), labels)
+}
+
+/// A name that a `VirtualService` of a gateway may have: also `outbound_.PORT_.SUBSET_.HOST`, as Istio
+/// names what it routes by SNI, where `sni` allows it.
+pub(crate) fn gateway_domain(domain: &str, sni: bool) -> Result<(), String> {
+    const FORMAT: &str = "outbound_.<PORT>_._.<HOSTNAME>";
+    length(domain)?;
+    if !sni || !domain.starts_with("outbound_") {
+        return wildcard_domain(domain);
+    }
+    let parts: Vec<&str> = domain.split('_').collect();
+    let [_, port, _, host, ..] = parts.as_slice() else {
+        return Err(format!(
+            "domain name {domain} invalid, should follow '{FORMAT}' format"
+        ));
+    };
+    let bad = |label: &str| {
+        format!(
+            "{}. should follow {FORMAT} format",
+            bad_label(domain, label)
+        )
+    };
+    let (port, host) = (port.trim_matches('.'), host.trim_matches('.'));
+    if !port.contains(|c: char| c.is_ascii_digit()) {
+        return Err(bad(port));
+    }
+    if !host.contains(|c: char| c.is_ascii_alphabetic()) {
+        return Err(bad(host));
+    }
+    Ok(())
 }
 
 /// A host of a `Gateway` (`[namespace/]host`) or of a `Sidecar` (`namespace/host`).
@@ -96,7 +132,8 @@ pub(crate) fn namespaced_host(host: &str, is_gateway: bool) -> Findings {
     if !open && !is_dns_label(bare) {
         let place = if is_gateway { "gateway" } else { "sidecar" };
         found.fail(format!(
-            "invalid namespace value \"{namespace}\" in {place}"
+            "invalid namespace value {} in {place}",
+            quoted(namespace)
         ));
     }
     found.add(host_part(name, is_gateway));
@@ -125,7 +162,7 @@ fn host_part(host: &str, is_gateway: bool) -> Findings {
 /// `*-foo.example.com` is not a wildcard that Istio takes.
 pub(crate) fn no_partial_wildcard(host: &str) -> Result<(), String> {
     if host.contains('*') && host.len() != 1 && !host.starts_with("*.") {
-        return Err(format!("partial wildcard \"{host}\" not allowed"));
+        return Err(format!("partial wildcard {} not allowed", quoted(host)));
     }
     Ok(())
 }
@@ -165,6 +202,60 @@ pub(crate) fn subnet(text: &str) -> Result<(), String> {
     }
 }
 
+/// Why a text with a slash is no block of addresses, as Go's `netip.ParsePrefix` says it.
+pub(crate) fn prefix_error(text: &str) -> String {
+    let fail = |why: &str| format!("netip.ParsePrefix({}): {why}", quoted(text));
+    // Go looks for the last slash.
+    let (address, bits) = text.rsplit_once('/').unwrap_or((text, ""));
+    if address.parse::<IpAddr>().is_err() {
+        return fail(&address_error(address));
+    }
+    let odd = bits.len() > 1 && !bits.starts_with(|c: char| ('1'..='9').contains(&c));
+    if odd || bits.parse::<i64>().is_err() {
+        return fail(&format!("bad bits after slash: {}", quoted(bits)));
+    }
+    fail("prefix length out of range")
+}
+
+/// Why a text is no address, as Go's `netip.ParseAddr` says it; of IPv6 only that it is none.
+fn address_error(text: &str) -> String {
+    let reason = match text.chars().find(|c| matches!(c, '.' | ':' | '%')) {
+        Some('.') => ipv4_error(text),
+        Some('%') => "missing IPv6 address".to_owned(),
+        _ => "unable to parse IP".to_owned(),
+    };
+    format!("ParseAddr({}): {reason}", quoted(text))
+}
+
+fn ipv4_error(text: &str) -> String {
+    let at = |why: &str, index: usize| {
+        let rest = text.get(index..).unwrap_or_default();
+        format!("{why} (at {})", quoted(rest))
+    };
+    let (mut dots, mut value, mut digits) = (0, 0_u32, 0);
+    for (index, c) in text.char_indices() {
+        if let Some(digit) = c.to_digit(10) {
+            if digits == 1 && value == 0 {
+                return "IPv4 field has octet with leading zero".into();
+            }
+            value = value * 10 + digit;
+            digits += 1;
+            if value > 255 {
+                return "IPv4 field has value >255".into();
+            }
+        } else if c != '.' {
+            return at("unexpected character", index);
+        } else if digits == 0 || index + 1 == text.len() {
+            return at("IPv4 field must have at least one digit", index);
+        } else if dots == 3 {
+            return "IPv4 address too long".into();
+        } else {
+            (dots, value, digits) = (dots + 1, 0, 0);
+        }
+    }
+    "IPv4 address too short".into()
+}
+
 /// Whether a text is `address/bits`.
 pub(crate) fn is_cidr(text: &str) -> bool {
     let Some((address, bits)) = text.split_once('/') else {
@@ -174,19 +265,32 @@ pub(crate) fn is_cidr(text: &str) -> bool {
         return false;
     };
     let max = if address.is_ipv4() { 32 } else { 128 };
-    !bits.starts_with('+') && bits.parse::<u32>().is_ok_and(|b| b <= max)
+    let plain = bits == "0" || bits.starts_with(|c: char| ('1'..='9').contains(&c));
+    plain && bits.parse::<u32>().is_ok_and(|b| b <= max)
 }
 
-/// A duration of at least a millisecond, in whole milliseconds.
-pub(crate) fn positive_duration(text: &str) -> Result<(), String> {
-    match duration::parse(text) {
-        None => Err(format!("invalid duration {text:?}")),
-        Some(nanos) if nanos < 1_000_000 => Err("duration must be greater than 1ms".into()),
-        Some(nanos) if nanos % 1_000_000 != 0 => {
-            Err("only durations to ms precision are supported".into())
-        }
-        Some(_) => Ok(()),
+/// The path of a Unix socket, without `unix://`.
+pub(crate) fn unix_path(path: &str) -> Result<(), String> {
+    if path.is_empty() {
+        return Err("unix address must not be empty".into());
     }
+    let absolute = path.starts_with('/') && !path.ends_with('/');
+    if absolute || path.starts_with('@') {
+        return Ok(());
+    }
+    Err(format!("{path} is not an absolute path to a file"))
+}
+
+/// A duration of at least a millisecond, in whole milliseconds. The schema has read it.
+pub(crate) fn positive_duration(text: &str) -> Result<(), String> {
+    let nanos = duration::parse(text).unwrap_or_default();
+    if nanos < 1_000_000 {
+        return Err("duration must be greater than 1ms".into());
+    }
+    if nanos % 1_000_000 != 0 {
+        return Err("only durations to ms precision are supported".into());
+    }
+    Ok(())
 }
 
 /// `exportTo` of any kind; `selector`: whether a `DestinationRule` has a workload selector.

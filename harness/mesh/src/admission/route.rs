@@ -1,8 +1,8 @@
 //! `VirtualService`, judged in Istio's words.
 
-use std::net::IpAddr;
+use std::{collections::BTreeMap, net::IpAddr};
 
-use super::{Subject, findings::Findings, names};
+use super::{Subject, findings::Findings, names, selectors, text::quoted};
 use crate::{
     api::virtual_service::{
         Destination, Match, RouteDestination, TcpRoute, TlsRoute, VirtualService,
@@ -53,22 +53,25 @@ fn delegate(service: &VirtualService, found: &mut Findings) {
     }
 }
 
-/// Whether it is bound to a gateway other than the mesh.
+/// Whether it is bound to gateways and not to the mesh. One that names no gateway is bound to the mesh,
+/// although Istio takes it for a gateway's where it looks at SNI hosts.
 fn is_gateway(service: &VirtualService) -> bool {
-    service.gateways.iter().any(|g| g != "mesh")
+    !service.gateways.iter().any(|g| g == "mesh")
 }
 
 fn hosts(service: &VirtualService) -> Findings {
     let mut found = Findings::default();
-    let applies_to_mesh = !is_gateway(service);
+    let gateway = is_gateway(service) && !service.gateways.is_empty();
+    let mut matches = service.tls.iter().flat_map(|t| &t.r#match);
+    let sni = matches.any(|m| !m.sni_hosts.is_empty());
     let mut all_valid = true;
     for name in &service.hosts {
-        match names::wildcard_domain(name) {
-            Err(error) if name.parse::<IpAddr>().is_err() && !is_generated_sni(service, name) => {
+        match names::gateway_domain(name, gateway && sni) {
+            Err(error) if name.parse::<IpAddr>().is_err() => {
                 found.fail(error);
                 all_valid = false;
             }
-            Ok(()) if applies_to_mesh && name == "*" => {
+            Ok(()) if !gateway && name == "*" => {
                 found.fail(
                     "wildcard host * is not allowed for virtual services bound to the mesh gateway",
                 );
@@ -83,20 +86,21 @@ fn hosts(service: &VirtualService) -> Findings {
     found
 }
 
-/// `outbound_.PORT_.SUBSET_.HOST`, which a gateway with SNI routes may name.
-fn is_generated_sni(service: &VirtualService, name: &str) -> bool {
-    is_gateway(service) && !service.tls.is_empty() && name.starts_with("outbound_.")
-}
+/// More pairs than these of one resource help nobody: their number grows with the square of the hosts.
+const MOST_PAIRS: usize = 1000;
 
 fn duplicates(hosts: &[String], found: &mut Findings) {
-    for (index, one) in hosts.iter().enumerate() {
-        for other in &hosts[index + 1..] {
-            if host::matches(one, other) {
-                found.fail(format!(
-                    "duplicate hosts in virtual service: {one} & {other}"
-                ));
-            }
-        }
+    let pairs = hosts.iter().enumerate().flat_map(|(index, one)| {
+        let others = hosts[index + 1..].iter();
+        others.map(move |other| (one, other))
+    });
+    for (one, other) in pairs
+        .filter(|(one, other)| host::matches(one, other))
+        .take(MOST_PAIRS)
+    {
+        found.fail(format!(
+            "duplicate hosts in virtual service: {one} & {other}"
+        ));
     }
 }
 
@@ -105,8 +109,11 @@ fn gateway_names(gateways: &[String]) -> Findings {
     for name in gateways {
         let Some((namespace, gateway)) = name.split_once('/') else {
             if let [first, second, ..] = name.split('.').collect::<Vec<_>>().as_slice() {
+                let better = format!("{second}/{first}");
                 found.warn(format!(
-                    "using legacy gatewayName format \"{name}\"; prefer the <namespace>/<name> format: \"{second}/{first}\""
+                    "using legacy gatewayName format {}; prefer the <namespace>/<name> format: {}",
+                    quoted(name),
+                    quoted(&better)
                 ));
             }
             found.check(names::fqdn(name));
@@ -117,10 +124,12 @@ fn gateway_names(gateways: &[String]) -> Findings {
             found.fail("config namespace and gateway name cannot be empty");
         }
         if !names::is_dns_label(namespace) {
-            found.fail(format!("invalid value for namespace: \"{namespace}\""));
+            let namespace = quoted(namespace);
+            found.fail(format!("invalid value for namespace: {namespace}"));
         }
         if !names::is_dns_label(gateway) {
-            found.fail(format!("invalid value for gateway name: \"{gateway}\""));
+            let gateway = quoted(gateway);
+            found.fail(format!("invalid value for gateway name: {gateway}"));
         }
     }
     found
@@ -149,21 +158,21 @@ fn tls_route(route: &TlsRoute, service: &VirtualService) -> Findings {
 
 fn sni_host(sni: &str, service: &VirtualService) -> Findings {
     let mut found = Findings::default();
-    if let Err(error) = names::wildcard_domain(sni) {
+    if let Err(error) = names::gateway_domain(sni, is_gateway(service)) {
         if sni.parse::<IpAddr>().is_ok() {
             found.warn(format!(
-                "using an IP address (\"{sni}\") goes against SNI spec and most clients do not support this"
+                "using an IP address ({}) goes against SNI spec and most clients do not support this",
+                quoted(sni)
             ));
-            return found;
-        }
-        if !is_generated_sni(service, sni) {
+        } else {
             found.fail(error);
-            return found;
         }
+        return found;
     }
     if !service.hosts.iter().any(|h| host::subset_of(sni, h)) {
         found.fail(format!(
-            "SNI host \"{sni}\" is not a compatible subset of any of the virtual service hosts: [{}]",
+            "SNI host {} is not a compatible subset of any of the virtual service hosts: [{}]",
+            quoted(sni),
             service.hosts.join(", ")
         ));
     }
@@ -173,7 +182,8 @@ fn sni_host(sni: &str, service: &VirtualService) -> Findings {
 fn tcp_route(route: &TcpRoute) -> Findings {
     let mut found = Findings::default();
     for condition in &route.r#match {
-        found.add(conditions(condition));
+        // Warnings of a TCP route are not passed on.
+        found.add_errors(conditions(condition));
     }
     if route.route.is_empty() {
         found.fail("TCP route is required");
@@ -190,13 +200,15 @@ fn conditions(condition: &Match) -> Findings {
     if condition.port != 0 {
         found.check(names::port(condition.port));
     }
+    found.add(selectors::tags(&condition.source_labels));
     found.add(gateway_names(&condition.gateways));
     found
 }
 
 fn destinations(routes: &[RouteDestination]) -> Findings {
     let mut found = Findings::default();
-    let mut total: i64 = 0;
+    // Istio adds in 32 bits.
+    let mut total: i32 = 0;
     for route in routes {
         match &route.destination {
             None => found.fail("destination is required"),
@@ -205,7 +217,7 @@ fn destinations(routes: &[RouteDestination]) -> Findings {
         if route.weight < 0 {
             found.fail(format!("weight {} < 0", route.weight));
         }
-        total = total.saturating_add(route.weight);
+        total = total.wrapping_add(i32::try_from(route.weight).unwrap_or_default());
     }
     if routes.len() > 1 && total == 0 {
         found.fail("total destination weight = 0");
@@ -231,7 +243,7 @@ fn validate_destination(destination: &Destination) -> Findings {
 
 /// Warns of rules that an earlier one hides.
 fn unreachable_rules(rules: &[&[Match]], found: &mut Findings) {
-    let mut seen: Vec<(&Match, usize)> = Vec::new();
+    let mut seen: BTreeMap<&Match, usize> = BTreeMap::new();
     let mut open: Option<usize> = None;
     for (index, matches) in rules.iter().enumerate() {
         if matches.is_empty() {
@@ -245,13 +257,13 @@ fn unreachable_rules(rules: &[&[Match]], found: &mut Findings) {
         for (number, condition) in matches.iter().enumerate() {
             if open.is_some() {
                 unused(found, index, "route without matches defined before");
-            } else if let Some((_, first)) = seen.iter().find(|(m, _)| *m == condition) {
+            } else if let Some(first) = seen.get(condition) {
                 found.warn(format!(
                     "virtualService rule #{index} match #{number} is not used (duplicate/overlapping match in rule #{first})"
                 ));
                 repeated += 1;
             } else {
-                seen.push((condition, index));
+                seen.insert(condition, index);
             }
         }
         if repeated == matches.len() {

@@ -2,9 +2,9 @@
 
 use std::{collections::BTreeSet, net::IpAddr};
 
-use super::{Subject, findings::Findings, names, selectors};
+use super::{Subject, findings::Findings, names, selectors, text::quoted};
 use crate::{
-    api::service_entry::{Resolution, ServiceEntry, WorkloadEntry},
+    api::service_entry::{Location, Resolution, ServiceEntry, WorkloadEntry},
     protocol::Protocol,
 };
 
@@ -20,7 +20,7 @@ pub(crate) fn validate(entry: &ServiceEntry, subject: &Subject<'_>) -> Findings 
     hosts(entry, &mut found);
     addresses(entry, &mut found);
     ports(entry, subject, &mut found);
-    by_resolution(entry, &mut found);
+    by_resolution(entry, subject, &mut found);
     many_hosts(entry, &mut found);
     found.add(names::export_to(
         subject.namespace,
@@ -63,7 +63,7 @@ fn addresses(entry: &ServiceEntry, found: &mut Findings) {
 fn gets_address(entry: &ServiceEntry, subject: &Subject<'_>) -> bool {
     let label = subject.labels["networking.istio.io/enable-autoallocate-ip"].as_str();
     let off = label.is_some_and(|l| l.eq_ignore_ascii_case("false"));
-    !off && entry.resolution != Resolution::None && !entry.hosts.iter().any(|h| h.starts_with('*'))
+    !off && entry.resolution != Resolution::None
 }
 
 fn ports(entry: &ServiceEntry, subject: &Subject<'_>, found: &mut Findings) {
@@ -72,8 +72,8 @@ fn ports(entry: &ServiceEntry, subject: &Subject<'_>, found: &mut Findings) {
     for port in &entry.ports {
         if !by_name.insert(&port.name) {
             found.fail(format!(
-                "service entry port name \"{}\" already defined",
-                port.name
+                "service entry port name {} already defined",
+                quoted(&port.name)
             ));
         }
         if !by_number.insert(port.number) {
@@ -98,7 +98,7 @@ fn ports(entry: &ServiceEntry, subject: &Subject<'_>, found: &mut Findings) {
     }
 }
 
-fn by_resolution(entry: &ServiceEntry, found: &mut Findings) {
+fn by_resolution(entry: &ServiceEntry, subject: &Subject<'_>, found: &mut Findings) {
     let endpoints = entry.endpoints.as_deref().unwrap_or_default();
     match entry.resolution {
         Resolution::None => {
@@ -115,30 +115,39 @@ fn by_resolution(entry: &ServiceEntry, found: &mut Findings) {
             }
         }
         Resolution::Dns | Resolution::DnsRoundRobin => dns(entry, endpoints, found),
-        Resolution::DynamicDns => dynamic_dns(entry, found),
+        Resolution::DynamicDns => dynamic_dns(entry, subject, found),
     }
 }
 
 fn static_endpoint(endpoint: &WorkloadEntry, entry: &ServiceEntry) -> Findings {
     let mut found = Findings::default();
-    if endpoint.address.is_empty() {
-        found.fail("address is required");
-        return found;
-    }
-    if endpoint.address.starts_with("unix://") {
-        if !endpoint.ports.is_empty() {
-            found.fail(format!(
-                "unix endpoint {} must not include ports",
-                endpoint.address
-            ));
+    let address = &endpoint.address;
+    if address.is_empty() {
+        if endpoint.network.is_empty() {
+            found.fail("address is required");
+            return found;
         }
-    } else if endpoint.address.parse::<IpAddr>().is_err() {
+        let network = quoted(&endpoint.network);
+        found.warn(format!("address is unset with network {network}"));
+    }
+    let socket = address.strip_prefix("unix://");
+    if let Some(path) = socket {
+        found.check(names::unix_path(path));
+        if !endpoint.ports.is_empty() {
+            found.fail(format!("unix endpoint {address} must not include ports"));
+        }
+    } else if !address.is_empty() && address.parse::<IpAddr>().is_err() {
         found.fail(format!(
-            "endpoint address \"{}\" is not a valid IP address",
-            endpoint.address
+            "endpoint address {} is not a valid IP address",
+            quoted(address)
         ));
     }
     endpoint_ports(endpoint, entry, &mut found);
+    found.add(selectors::tags(&endpoint.labels));
+    let names: BTreeSet<&str> = entry.ports.iter().map(|p| p.name.as_str()).collect();
+    if socket.is_some() && names.len() != 1 {
+        found.fail("exactly 1 service port required for unix endpoints");
+    }
     found
 }
 
@@ -172,9 +181,11 @@ fn dns(entry: &ServiceEntry, endpoints: &[WorkloadEntry], found: &mut Findings) 
         let address = &endpoint.address;
         if address.parse::<IpAddr>().is_err() && names::fqdn(address).is_err() {
             found.fail(format!(
-                "endpoint address \"{address}\" is not a valid FQDN or an IP address"
+                "endpoint address {} is not a valid FQDN or an IP address",
+                quoted(address)
             ));
         }
+        found.add(selectors::tags(&endpoint.labels));
         endpoint_ports(endpoint, entry, found);
     }
     let tcp = entry
@@ -186,9 +197,36 @@ fn dns(entry: &ServiceEntry, endpoints: &[WorkloadEntry], found: &mut Findings) 
     }
 }
 
-fn dynamic_dns(entry: &ServiceEntry, found: &mut Findings) {
-    if entry.hosts.iter().any(|h| !h.starts_with('*')) {
-        found.fail("host must be wildcarded for resolution mode DYNAMIC_DNS");
+fn dynamic_dns(entry: &ServiceEntry, subject: &Subject<'_>, found: &mut Findings) {
+    let resolution = entry.resolution.name();
+    if entry.hosts.is_empty() {
+        found.fail(format!(
+            "at least one wildcard host must be provided for resolution type {resolution}"
+        ));
+    }
+    for _ in entry.hosts.iter().filter(|h| !h.starts_with('*')) {
+        found.fail(format!(
+            "host must be wildcarded for resolution mode {resolution}"
+        ));
+    }
+    if !entry.addresses.is_empty() {
+        found.fail(format!("addresses cannot be set for resolution type {resolution}. HTTP route domains will only be generatedfrom the hosts field values"));
+    }
+    if entry.endpoints.as_ref().is_some_and(|e| !e.is_empty()) {
+        found.fail(format!("endpoints cannot be set for resolution type {resolution}. Destination IP address determined from hostsfield values"));
+    }
+    for port in &entry.ports {
+        use Protocol::{Grpc, Http, Http2, Tls};
+        if !matches!(Protocol::parse(&port.protocol), Http | Tls | Grpc | Http2) {
+            found.fail(format!("only HTTP, TLS, GRPC, and HTTP2 protocols are supported for resolution type {resolution}"));
+        }
+    }
+    let waypoint = subject.labels["istio.io/use-waypoint"]
+        .as_str()
+        .unwrap_or_default();
+    let uses_waypoint = !waypoint.is_empty() && !waypoint.eq_ignore_ascii_case("none");
+    if entry.location == Location::MeshInternal && uses_waypoint {
+        found.fail(format!("location MESH_INTERNAL with resolution type {resolution} is not supported when using waypoints"));
     }
 }
 

@@ -12,7 +12,6 @@ pub(crate) fn values(spec: &Value, kind: &str, mesh: &MeshConfig) -> Vec<String>
         "ServiceEntry" => service_entry(spec, &mut found),
         "AuthorizationPolicy" => authorization(spec, &mut found),
         "DestinationRule" => destination_rule(spec, &mut found),
-        "Sidecar" => sidecar(spec, &mut found),
         "Telemetry" => telemetry(spec, mesh, &mut found),
         _ => {}
     }
@@ -120,16 +119,6 @@ fn client_tls(tls: &Value, path: &str, found: &mut Vec<String>) {
             found,
             &format!("{path}.mode"),
             "SIMPLE with the system's authorities (no credentialName)",
-        );
-    }
-}
-
-fn sidecar(spec: &Value, found: &mut Vec<String>) {
-    if spec["outboundTrafficPolicy"]["mode"] == "ALLOW_ANY_DYNAMIC_DNS" {
-        say(
-            found,
-            "spec.outboundTrafficPolicy.mode",
-            "ALLOW_ANY_DYNAMIC_DNS",
         );
     }
 }

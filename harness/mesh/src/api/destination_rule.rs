@@ -27,7 +27,7 @@ pub(crate) struct Subset {
 pub(crate) struct TrafficPolicy {
     #[serde(flatten)]
     pub(crate) settings: Settings,
-    pub(crate) port_level_settings: Vec<PortPolicy>,
+    pub(crate) port_level_settings: Option<Vec<PortPolicy>>,
     pub(crate) tunnel: Option<serde_json::Value>,
     pub(crate) proxy_protocol: Option<serde_json::Value>,
     pub(crate) retry_budget: Option<serde_json::Value>,
@@ -106,6 +106,7 @@ pub(crate) struct TcpKeepalive {
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct OutlierDetection {
+    pub(crate) consecutive_errors: i64,
     pub(crate) split_external_local_origin_errors: bool,
     pub(crate) consecutive_local_origin_failures: Option<i64>,
     pub(crate) consecutive_gateway_errors: Option<i64>,

@@ -21,11 +21,12 @@ pub(crate) struct Server {
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub(crate) struct ServerPort {
     pub(crate) number: i64,
     pub(crate) name: String,
     pub(crate) protocol: String,
+    pub(crate) target_port: i64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

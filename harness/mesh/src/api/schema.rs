@@ -7,8 +7,10 @@ pub(crate) enum Shape {
     Text,
     /// `true` or `false`.
     Bool,
-    /// A whole number.
+    /// A whole number of 32 bits, with a sign.
     Int,
+    /// A whole number of 32 bits, without a sign.
+    Uint,
     /// A protobuf duration, such as `10s` or `1.5h`, in Go's notation.
     Duration,
     /// One of these names.
@@ -19,7 +21,9 @@ pub(crate) enum Shape {
     Map(&'static Shape),
     /// These fields and no others.
     Object(&'static [Field]),
-    /// Not looked into: nothing below is supported anyway.
+    /// An object or a list (its name in JSON Schema) that is not looked into: nothing below is supported.
+    Opaque(&'static str),
+    /// Not looked at.
     Free,
 }
 
@@ -29,6 +33,8 @@ pub(crate) struct Field {
     pub(crate) name: &'static str,
     pub(crate) shape: Shape,
     pub(crate) supported: bool,
+    /// The object is refused without it.
+    pub(crate) required: bool,
 }
 
 /// A field that the embedded mesh acts on.
@@ -37,6 +43,17 @@ pub(crate) const fn yes(name: &'static str, shape: Shape) -> Field {
         name,
         shape,
         supported: true,
+        required: false,
+    }
+}
+
+/// A field that the embedded mesh acts on, and that may not be missing.
+pub(crate) const fn must(name: &'static str, shape: Shape) -> Field {
+    Field {
+        name,
+        shape,
+        supported: true,
+        required: true,
     }
 }
 
@@ -46,6 +63,7 @@ pub(crate) const fn no(name: &'static str, shape: Shape) -> Field {
         name,
         shape,
         supported: false,
+        required: false,
     }
 }
 

@@ -65,6 +65,7 @@ impl Resolution {
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct WorkloadEntry {
     pub(crate) address: String,
+    pub(crate) network: String,
     pub(crate) ports: BTreeMap<String, i64>,
     pub(crate) labels: Labels,
     pub(crate) weight: i64,

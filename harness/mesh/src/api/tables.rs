@@ -1,9 +1,11 @@
 //! Every field of Istio 1.32's kinds on the road of a TCP connection, from its API reference.
 
-use super::schema::{Field, Kind, Shape, no, yes};
-use Shape::{Bool, Duration, Enum, Free, Int, List, Map, Object, Text};
+use super::schema::{Field, Kind, Shape, must, no, yes};
+use Shape::{Bool, Duration, Enum, Int, List, Map, Object, Opaque, Text, Uint};
 
 const TEXTS: Shape = List(&Text);
+const OBJECT: Shape = Opaque("object");
+const ARRAY: Shape = Opaque("array");
 const TEXT_MAP: Shape = Map(&Text);
 const NETWORKING: &[&str] = &["v1", "v1beta1", "v1alpha3"];
 const SECURITY: &[&str] = &["v1", "v1beta1"];
@@ -77,7 +79,7 @@ const fn kind(
     }
 }
 
-const PORT_NUMBER: Shape = Object(&[yes("number", Int)]);
+const PORT_NUMBER: Shape = Object(&[yes("number", Uint)]);
 const MATCH_LABELS: Shape = Object(&[yes("matchLabels", TEXT_MAP)]);
 const TLS_VERSION: Shape = Enum(&["TLS_AUTO", "TLSV1_0", "TLSV1_1", "TLSV1_2", "TLSV1_3"]);
 
@@ -86,17 +88,17 @@ const GATEWAY: &[Field] = &[
     yes(
         "servers",
         List(&Object(&[
-            yes(
+            must(
                 "port",
                 Object(&[
-                    yes("number", Int),
-                    yes("name", Text),
-                    yes("protocol", Text),
-                    no("targetPort", Int),
+                    must("number", Uint),
+                    must("protocol", Text),
+                    must("name", Text),
+                    no("targetPort", Uint),
                 ]),
             ),
             yes("bind", Text),
-            yes("hosts", TEXTS),
+            must("hosts", TEXTS),
             yes("name", Text),
             yes("tls", Object(SERVER_TLS)),
             no("defaultEndpoint", Text),
@@ -130,16 +132,16 @@ const SERVER_TLS: &[Field] = &[
     no("caCrl", Text),
     no("credentialNames", TEXTS),
     no("caCertCredentialName", Text),
-    no("tlsCertificates", Free),
+    no("tlsCertificates", ARRAY),
     no("ecdhCurves", TEXTS),
     no("insecureSkipVerify", Bool),
 ];
 
 const ROUTE: Shape = List(&Object(&[
-    yes(
+    must(
         "destination",
         Object(&[
-            yes("host", Text),
+            must("host", Text),
             yes("subset", Text),
             yes("port", PORT_NUMBER),
         ]),
@@ -151,16 +153,16 @@ const VIRTUAL_SERVICE: &[Field] = &[
     yes("hosts", TEXTS),
     yes("gateways", TEXTS),
     yes("exportTo", TEXTS),
-    no("http", Free),
+    no("http", ARRAY),
     yes(
         "tls",
         List(&Object(&[
-            yes(
+            must(
                 "match",
                 List(&Object(&[
-                    yes("sniHosts", TEXTS),
+                    must("sniHosts", TEXTS),
                     yes("destinationSubnets", TEXTS),
-                    yes("port", Int),
+                    yes("port", Uint),
                     yes("sourceLabels", TEXT_MAP),
                     yes("gateways", TEXTS),
                     yes("sourceNamespace", Text),
@@ -176,7 +178,7 @@ const VIRTUAL_SERVICE: &[Field] = &[
                 "match",
                 List(&Object(&[
                     yes("destinationSubnets", TEXTS),
-                    yes("port", Int),
+                    yes("port", Uint),
                     no("sourceSubnet", Text),
                     yes("sourceLabels", TEXT_MAP),
                     yes("gateways", TEXTS),
@@ -189,15 +191,15 @@ const VIRTUAL_SERVICE: &[Field] = &[
 ];
 
 const SERVICE_ENTRY: &[Field] = &[
-    yes("hosts", TEXTS),
+    must("hosts", TEXTS),
     yes("addresses", TEXTS),
     yes(
         "ports",
         List(&Object(&[
-            yes("number", Int),
+            must("number", Uint),
             yes("protocol", Text),
-            yes("name", Text),
-            yes("targetPort", Int),
+            must("name", Text),
+            yes("targetPort", Uint),
         ])),
     ),
     yes("location", Enum(&["MESH_EXTERNAL", "MESH_INTERNAL"])),
@@ -209,11 +211,11 @@ const SERVICE_ENTRY: &[Field] = &[
         "endpoints",
         List(&Object(&[
             yes("address", Text),
-            yes("ports", Map(&Int)),
+            yes("ports", Map(&Uint)),
             yes("labels", TEXT_MAP),
             no("network", Text),
             no("locality", Text),
-            yes("weight", Int),
+            yes("weight", Uint),
             yes("serviceAccount", Text),
         ])),
     ),
@@ -234,10 +236,12 @@ const LOAD_BALANCER: Shape = Object(&[
             "LEAST_REQUEST",
         ]),
     ),
-    no("consistentHash", Free),
-    no("localityLbSetting", Free),
+    no("consistentHash", OBJECT),
+    no("backendUtilization", OBJECT),
+    no("localityLbSetting", OBJECT),
+    no("zoneAwareLbSetting", OBJECT),
     no("warmupDurationSecs", Duration),
-    no("warmup", Free),
+    no("warmup", OBJECT),
 ]);
 
 const CONNECTION_POOL: Shape = Object(&[
@@ -251,27 +255,27 @@ const CONNECTION_POOL: Shape = Object(&[
             yes(
                 "tcpKeepalive",
                 Object(&[
-                    yes("probes", Int),
+                    yes("probes", Uint),
                     yes("time", Duration),
                     yes("interval", Duration),
                 ]),
             ),
         ]),
     ),
-    no("http", Free),
+    no("http", OBJECT),
 ]);
 
 const OUTLIER_DETECTION: Shape = Object(&[
     no("consecutiveErrors", Int),
     yes("splitExternalLocalOriginErrors", Bool),
-    yes("consecutiveLocalOriginFailures", Int),
-    yes("consecutiveGatewayErrors", Int),
-    yes("consecutive5xxErrors", Int),
+    yes("consecutiveLocalOriginFailures", Uint),
+    yes("consecutiveGatewayErrors", Uint),
+    yes("consecutive5xxErrors", Uint),
     yes("interval", Duration),
     yes("baseEjectionTime", Duration),
     yes("maxEjectionPercent", Int),
     yes("minHealthPercent", Int),
-    no("outlierDetectionHttpErrorCodes", List(&Int)),
+    no("outlierDetectionHttpErrorCodes", List(&Uint)),
 ]);
 
 const CLIENT_TLS: Shape = Object(&[
@@ -304,18 +308,18 @@ const TRAFFIC_POLICY: Shape = Object(&[
             yes("tls", CLIENT_TLS),
         ])),
     ),
-    no("tunnel", Free),
-    no("proxyProtocol", Free),
-    no("retryBudget", Free),
+    no("tunnel", OBJECT),
+    no("proxyProtocol", OBJECT),
+    no("retryBudget", OBJECT),
 ]);
 
 const DESTINATION_RULE: &[Field] = &[
-    yes("host", Text),
+    must("host", Text),
     yes("trafficPolicy", TRAFFIC_POLICY),
     yes(
         "subsets",
         List(&Object(&[
-            yes("name", Text),
+            must("name", Text),
             yes("labels", TEXT_MAP),
             yes("trafficPolicy", TRAFFIC_POLICY),
         ])),
@@ -326,13 +330,13 @@ const DESTINATION_RULE: &[Field] = &[
 
 const SIDECAR: &[Field] = &[
     yes("workloadSelector", Object(&[yes("labels", TEXT_MAP)])),
-    no("ingress", Free),
-    no("inboundConnectionPool", Free),
+    no("ingress", ARRAY),
+    no("inboundConnectionPool", OBJECT),
     yes(
         "egress",
         List(&Object(&[
-            yes("hosts", TEXTS),
-            no("port", Free),
+            must("hosts", TEXTS),
+            no("port", OBJECT),
             no("bind", Text),
             no("captureMode", Text),
         ])),
@@ -340,12 +344,8 @@ const SIDECAR: &[Field] = &[
     yes(
         "outboundTrafficPolicy",
         Object(&[
-            yes(
-                "mode",
-                Enum(&["REGISTRY_ONLY", "ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS"]),
-            ),
-            no("egressProxy", Free),
-            no("tls", Free),
+            yes("mode", Enum(&["REGISTRY_ONLY", "ALLOW_ANY"])),
+            no("egressProxy", OBJECT),
         ]),
     ),
 ];
@@ -391,8 +391,8 @@ const OPERATION: Shape = Object(&[
 
 const AUTHORIZATION_POLICY: &[Field] = &[
     yes("selector", MATCH_LABELS),
-    no("targetRef", Free),
-    no("targetRefs", Free),
+    no("targetRef", OBJECT),
+    no("targetRefs", ARRAY),
     yes("action", Enum(&["ALLOW", "DENY", "AUDIT", "CUSTOM"])),
     yes("provider", Object(&[yes("name", Text)])),
     yes(
@@ -403,7 +403,7 @@ const AUTHORIZATION_POLICY: &[Field] = &[
             yes(
                 "when",
                 List(&Object(&[
-                    yes("key", Text),
+                    must("key", Text),
                     yes("values", TEXTS),
                     yes("notValues", TEXTS),
                 ])),
@@ -414,10 +414,10 @@ const AUTHORIZATION_POLICY: &[Field] = &[
 
 const TELEMETRY_SPEC: &[Field] = &[
     yes("selector", MATCH_LABELS),
-    no("targetRef", Free),
-    no("targetRefs", Free),
-    no("tracing", Free),
-    no("metrics", Free),
+    no("targetRef", OBJECT),
+    no("targetRefs", ARRAY),
+    no("tracing", ARRAY),
+    no("metrics", ARRAY),
     yes(
         "accessLogging",
         List(&Object(&[
@@ -428,7 +428,7 @@ const TELEMETRY_SPEC: &[Field] = &[
                     Enum(&["CLIENT_AND_SERVER", "CLIENT", "SERVER"]),
                 )]),
             ),
-            yes("providers", List(&Object(&[yes("name", Text)]))),
+            yes("providers", List(&Object(&[must("name", Text)]))),
             yes("disabled", Bool),
             yes("filter", Object(&[yes("expression", Text)])),
         ])),

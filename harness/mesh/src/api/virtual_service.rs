@@ -41,7 +41,7 @@ pub(crate) struct TcpRoute {
 }
 
 /// Match conditions of TLS and TCP routes; a TCP route has no `sniHosts`.
-#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Match {
     pub(crate) sni_hosts: Vec<String>,

@@ -36,6 +36,7 @@ fn port_level(policy: &TrafficPolicy, port: u32) -> (Settings, bool) {
     let said = policy
         .port_level_settings
         .iter()
+        .flatten()
         .find(|p| is_port(p.port.as_ref(), port));
     match said {
         Some(own) => (own.settings.clone(), true),
@@ -63,6 +64,7 @@ fn mode(policy: Option<&TrafficPolicy>, port: u32) -> Option<ClientTlsMode> {
     let own = policy
         .port_level_settings
         .iter()
+        .flatten()
         .filter(|p| is_port(p.port.as_ref(), port))
         .find_map(|p| p.settings.tls.as_ref());
     own.or(policy.settings.tls.as_ref()).map(|t| t.mode)

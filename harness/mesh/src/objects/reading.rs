@@ -137,7 +137,7 @@ fn config<T: DeserializeOwned + Default>(object: &Value) -> Option<Config<T>> {
     let spec = match object.get("spec") {
         None | Some(Value::Null) => T::default(),
         // Admission has read the same value into the same type, so it can be read.
-        Some(spec) => serde_json::from_value(admission::walk::without_nulls(spec)).ok()?,
+        Some(spec) => serde_json::from_value(admission::walk::as_read(spec)).ok()?,
     };
     Some(Config {
         meta: Meta::of(object),
