@@ -4,6 +4,8 @@
 //! types and values, then Istio's webhook in Istio's words, then ours about what Istio has and the embedded mesh lacks.
 
 mod authorization;
+#[cfg(test)]
+mod bad_input;
 mod cause;
 mod destination;
 mod findings;
