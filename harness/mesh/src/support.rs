@@ -1,15 +1,20 @@
 //! The page that says, field by field, what the embedded mesh supports.
 
+mod notes;
+
 use std::fmt::Write as _;
 
 use crate::api::{
     schema::{Field, Shape},
     tables::KINDS,
 };
+use notes::{Says, note};
 
 const HEAD: &str = "# What the embedded mesh supports\n\n\
     Made from the tables that admission uses (`src/api/tables.rs`); a test keeps it true. A field that is \
     not supported is refused at admission, under the name `meshproof.dev`, with its path; so is a kind. \
+    What a cluster with Istio would refuse is refused before, in its words: unknown fields, wrong types and \
+    values by Istio's schemas, then the rest by its webhook. \
     Some values are refused too: HTTP servers on a Gateway, `AUTO_PASSTHROUGH`, `DYNAMIC_DNS`, `CUSTOM`, \
     client TLS `SIMPLE` without a credential, credentials that are not Secrets by name.\n";
 
@@ -28,30 +33,33 @@ pub fn support_page() -> String {
         match kind.spec {
             None => page.push_str("Not supported.\n"),
             Some(fields) => {
-                page.push_str("| field | supported |\n| --- | --- |\n");
-                rows(fields, "spec", &mut page);
+                page.push_str("| field | supported | note |\n| --- | --- | --- |\n");
+                rows(kind.kind, fields, "spec", &mut page);
             }
         }
     }
     page
 }
 
-fn rows(fields: &[Field], path: &str, page: &mut String) {
+fn rows(kind: &str, fields: &[Field], path: &str, page: &mut String) {
     for field in fields {
-        let path = format!("{path}.{}", field.name);
         let (inner, suffix) = inside(&field.shape);
-        let path = format!("{path}{suffix}");
+        let path = format!("{path}.{}{suffix}", field.name);
         match inner {
-            Some(fields) if field.supported => rows(fields, &path, page),
-            _ => {
-                let _ = writeln!(
-                    page,
-                    "| `{path}` | {} |",
-                    if field.supported { "yes" } else { "no" }
-                );
-            }
+            Some(fields) if field.supported => rows(kind, fields, &path, page),
+            _ => row(kind, &path, field, page),
         }
     }
+}
+
+fn row(kind: &str, path: &str, field: &Field, page: &mut String) {
+    let supported = if field.supported { "yes" } else { "no" };
+    let note = match note(kind, path) {
+        Some(Says::Why(text) | Says::Effect(text)) => text,
+        None if field.required => "required",
+        None => "",
+    };
+    let _ = writeln!(page, "| `{path}` | {supported} | {note} |");
 }
 
 /// The fields below a shape, and what its lists and maps add to the path.
@@ -100,6 +108,40 @@ pub(crate) fn has_field(kind: &str, path: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use std::{fs, path::Path};
+
+    use super::{KINDS, Says, notes};
+
+    /// Each note is on a row of the page, and says why of a field that is not supported and what for of one
+    /// that is.
+    #[test]
+    fn notes_fit_their_fields() {
+        let page = super::support_page();
+        let mut used = vec![false; notes::NOTES.len()];
+        for kind in KINDS {
+            let head = format!("## {} (", kind.kind);
+            let section = page.split(&head).nth(1).unwrap();
+            let section = section.split("\n## ").next().unwrap();
+            for row in section.lines().filter_map(|l| l.strip_prefix("| `")) {
+                let (path, rest) = row.split_once("` | ").unwrap();
+                let fits = |(of, end, _): &&(&str, &str, Says)| {
+                    *of == kind.kind && notes::is_end(path, end)
+                };
+                for (index, note) in notes::NOTES.iter().enumerate().filter(|(_, n)| fits(n)) {
+                    used[index] = true;
+                    let why = matches!(note.2, Says::Why(_));
+                    assert_eq!(
+                        why,
+                        rest.starts_with("no |"),
+                        "{} {path}: {note:?}",
+                        kind.kind
+                    );
+                }
+            }
+        }
+        for (note, used) in notes::NOTES.iter().zip(used) {
+            assert!(used, "no such field: {note:?}");
+        }
+    }
 
     /// `MESHPROOF_UPDATE=1` writes the page instead.
     #[test]
