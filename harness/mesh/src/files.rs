@@ -7,8 +7,8 @@ use serde_json::{Map, Value, json};
 use thiserror::Error;
 
 use crate::{
-    MeshConfig, MeshConfigError, Objects, ProxyConfig, ProxyId, SecretValue, admission, admit,
-    compile, compile::envoy::socket_address,
+    Admission, MeshConfig, MeshConfigError, Objects, ProxyConfig, ProxyId, SecretValue, admission,
+    admit, compile, compile::envoy::socket_address,
 };
 
 /// A cluster file that cannot be compiled.
@@ -46,30 +46,105 @@ pub fn compile_cluster_files(
     text: &str,
     mesh: MeshConfig,
 ) -> Result<BTreeMap<String, Value>, ClusterFileError> {
-    let objects: Vec<Arc<Value>> = read_objects(file, text)?
-        .into_iter()
-        .map(Arc::new)
-        .collect();
-    let mesh = Arc::new(mesh);
-    let judged: Vec<Value> = objects.iter().filter_map(|o| judged(o, &mesh)).collect();
-    let snapshot = Objects::new(mesh, objects);
-    let proxies = snapshot.proxies();
-    let mut files: BTreeMap<String, Value> = proxies
-        .iter()
-        .map(|proxy| {
-            (
-                file_name(proxy, &proxies),
-                proxy_file(&compile(&snapshot, proxy)),
-            )
+    Ok(ClusterFile::read(file, text)?.compile(mesh))
+}
+
+/// The objects of a cluster file.
+#[derive(Debug)]
+pub struct ClusterFile {
+    /// Each with the line of the document that it is in.
+    objects: Vec<(u64, Arc<Value>)>,
+}
+
+/// What admission says of an object of a cluster file.
+#[derive(Debug)]
+pub struct Judged {
+    /// The first line of the object's document.
+    pub line: u64,
+    /// Of the object, empty where it has none.
+    pub kind: String,
+    /// Of the object, empty where it has none.
+    pub namespace: String,
+    /// Of the object.
+    pub name: String,
+    /// What is said of it.
+    pub answer: Admission,
+}
+
+impl ClusterFile {
+    /// Reads a multi-document file; `file` is the name that errors show.
+    pub fn read(file: &str, text: &str) -> Result<Self, ClusterFileError> {
+        let objects = placed_objects(file, text)?;
+        let objects = objects.into_iter().map(|(l, o)| (l, Arc::new(o)));
+        Ok(Self {
+            objects: objects.collect(),
         })
-        .collect();
-    let judged = if judged.is_empty() {
-        Value::Null
-    } else {
-        judged.into()
-    };
-    files.insert("admission.json".into(), judged);
-    Ok(files)
+    }
+
+    /// What admission says of each Istio object.
+    pub fn judge(&self, mesh: &MeshConfig) -> Vec<Judged> {
+        let objects = self.objects.iter().filter(|(_, o)| is_istio(o));
+        objects
+            .map(|(line, object)| {
+                let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
+                Judged {
+                    line: *line,
+                    kind: text(&object["kind"]),
+                    namespace: text(&object["metadata"]["namespace"]),
+                    name: text(&object["metadata"]["name"]),
+                    answer: admit(object, mesh),
+                }
+            })
+            .collect()
+    }
+
+    /// See [`compile_cluster_files`].
+    pub fn compile(&self, mesh: MeshConfig) -> BTreeMap<String, Value> {
+        let judged: Vec<Value> = self.judge(&mesh).into_iter().map(Judged::entry).collect();
+        let objects = self.objects.iter().map(|(_, object)| Arc::clone(object));
+        let snapshot = Objects::new(Arc::new(mesh), objects);
+        let proxies = snapshot.proxies();
+        let mut files: BTreeMap<String, Value> = proxies
+            .iter()
+            .map(|proxy| {
+                let config = compile(&snapshot, proxy);
+                (file_name(proxy, &proxies), proxy_file(&config))
+            })
+            .collect();
+        let judged = if judged.is_empty() {
+            Value::Null
+        } else {
+            judged.into()
+        };
+        files.insert("admission.json".into(), judged);
+        files
+    }
+}
+
+impl Judged {
+    /// The entry in `admission.json`.
+    fn entry(self) -> Value {
+        let Admission { warnings, .. } = &self.answer;
+        let error = self.answer.istio_error().or(self.answer.error.as_deref());
+        let mut entry = Map::new();
+        entry.insert("kind".into(), self.kind.clone().into());
+        let namespace = Some(self.namespace.clone()).filter(|n| !n.is_empty());
+        entry.insert("namespace".into(), namespace.into());
+        entry.insert("name".into(), self.name.clone().into());
+        if let Some(error) = error {
+            entry.insert("error".into(), error.into());
+        }
+        if !warnings.is_empty() {
+            entry.insert("warnings".into(), warnings.clone().into());
+        }
+        entry.into()
+    }
+}
+
+fn is_istio(object: &Value) -> bool {
+    let version = object["apiVersion"].as_str();
+    let group = version.and_then(|v| v.split_once('/'));
+    group.is_some_and(|(group, _)| admission::is_istio_group(group))
 }
 
 fn file_name(proxy: &ProxyId, all: &[ProxyId]) -> String {
@@ -82,6 +157,12 @@ fn file_name(proxy: &ProxyId, all: &[ProxyId]) -> String {
 /// Reads Kubernetes objects from YAML documents: a `List` is its items, empty documents are nothing,
 /// `stringData` of a Secret becomes `data`, as an API server stores it.
 pub fn read_objects(file: &str, text: &str) -> Result<Vec<Value>, ClusterFileError> {
+    let placed = placed_objects(file, text)?;
+    Ok(placed.into_iter().map(|(_, object)| object).collect())
+}
+
+/// The same, each with its document's first line.
+fn placed_objects(file: &str, text: &str) -> Result<Vec<(u64, Value)>, ClusterFileError> {
     let mut objects = Vec::new();
     for (first_line, document) in documents(text) {
         let fail = |line: u64, column: u64, message: String| ClusterFileError::Yaml {
@@ -98,21 +179,47 @@ pub fn read_objects(file: &str, text: &str) -> Result<Vec<Value>, ClusterFileErr
         })?;
         let line = first_line + leading_blank_lines(&document);
         for item in items(value).map_err(|e| fail(line, 1, e))? {
-            objects.push(stored(whole(item).map_err(|e| fail(line, 1, e))?));
+            let object = whole(item).and_then(stored);
+            objects.push((line, object.map_err(|e| fail(line, 1, e))?));
         }
     }
     Ok(objects)
 }
 
-/// The reader's message without the place, which is said before it, and without the excerpt after it.
+/// What the reader says to programmers, and what to say instead.
+const READERS_WORDS: &[(&str, &str)] = &[
+    (
+        "multiple YAML documents detected",
+        "a second document begins here: put `---` between them",
+    ),
+    (
+        "recursion limit exceeded",
+        "nested too deep: no Kubernetes object is",
+    ),
+    (
+        "budget breached: Depth",
+        "nested too deep: no Kubernetes object is",
+    ),
+    (
+        "budget breached",
+        "too large for one document: put its parts into documents of their own",
+    ),
+];
+
+/// The reader's message without the place, which is said before it (and which counts from the document's
+/// beginning), without the excerpt after it, and without advice to programmers.
 fn plain_message(error: &serde_saphyr::Error) -> String {
-    error
-        .without_snippet()
-        .to_string()
-        .lines()
-        .next()
-        .unwrap_or_default()
-        .to_owned()
+    let text = error.without_snippet().to_string();
+    let line = text.lines().next().unwrap_or_default();
+    let own = READERS_WORDS
+        .iter()
+        .find(|(said, _)| line.starts_with(said));
+    if let Some((_, own)) = own {
+        return (*own).to_owned();
+    }
+    let line = line.split(" at line ").next().unwrap_or_default();
+    let line = line.split(", set DuplicateKeyPolicy").next();
+    line.unwrap_or_default().to_owned()
 }
 
 /// The documents of a YAML text, each with the number of its first line.
@@ -168,35 +275,31 @@ fn whole(object: Value) -> Result<Value, String> {
 }
 
 /// The object as an API server stores it.
-fn stored(mut object: Value) -> Value {
-    if object["kind"] == "Secret"
-        && let Some(texts) = object.as_object_mut().and_then(|o| o.remove("stringData"))
-    {
-        for (key, text) in texts.as_object().into_iter().flatten() {
-            object["data"][key] = STANDARD.encode(text.as_str().unwrap_or_default()).into();
-        }
+fn stored(mut object: Value) -> Result<Value, String> {
+    if object["kind"] != "Secret" {
+        return Ok(object);
     }
-    object
+    let Some(texts) = object.as_object_mut().and_then(|o| o.remove("stringData")) else {
+        return Ok(object);
+    };
+    let texts = members(&texts, "stringData")?;
+    let mut data = members(&object["data"], "data")?;
+    for (key, text) in texts {
+        let text = text
+            .as_str()
+            .ok_or_else(|| format!("stringData.{key} of a Secret must be a string"))?;
+        data.insert(key, STANDARD.encode(text).into());
+    }
+    object["data"] = data.into();
+    Ok(object)
 }
 
-/// What admission says of an Istio object; `None` for others.
-fn judged(object: &Value, mesh: &MeshConfig) -> Option<Value> {
-    let (group, _) = object["apiVersion"].as_str()?.split_once('/')?;
-    if !admission::is_istio_group(group) {
-        return None;
+fn members(value: &Value, field: &str) -> Result<Map<String, Value>, String> {
+    match value {
+        Value::Null => Ok(Map::new()),
+        Value::Object(values) => Ok(values.clone()),
+        _ => Err(format!("{field} of a Secret must be an object")),
     }
-    let answer = admit(object, mesh);
-    let mut entry = Map::new();
-    entry.insert("kind".into(), object["kind"].clone());
-    entry.insert("namespace".into(), object["metadata"]["namespace"].clone());
-    entry.insert("name".into(), object["metadata"]["name"].clone());
-    if let Some(error) = answer.istio_error().or(answer.error.as_deref()) {
-        entry.insert("error".into(), error.into());
-    }
-    if !answer.warnings.is_empty() {
-        entry.insert("warnings".into(), answer.warnings.into());
-    }
-    Some(entry.into())
 }
 
 /// The listeners, with the HTTP ones named: Istio's HTTP filter without what it would do.
