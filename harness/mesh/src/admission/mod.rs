@@ -12,6 +12,7 @@ mod findings;
 mod gateway;
 mod metadata;
 mod names;
+mod others;
 mod route;
 mod rules;
 mod selectors;
@@ -99,23 +100,18 @@ pub(crate) fn is_istio_group(group: &str) -> bool {
 }
 
 fn judge(object: &Value, kind: &Kind, version: &str, mesh: &MeshConfig) -> Admission {
-    let Some(fields) = kind.spec else {
-        return Admission::refused(denied(
-            OWN_WEBHOOK,
-            &format!("kind {}: not supported by the embedded mesh", kind.kind),
-        ));
-    };
     let spec = match &object["spec"] {
         Value::Null => Value::Object(serde_json::Map::new()),
         spec => without_nulls(spec),
+    };
+    let Some(fields) = kind.spec else {
+        return unsupported_kind(object, &spec, kind);
     };
     let problems = walk(&spec, fields, "spec");
     let unknown = unknown(object, &problems);
     let causes = rules::judge(&spec, kind.kind, &problems);
     let findings = validate(object, &spec, kind, &problems);
-    let istio = findings
-        .error()
-        .map(|error| format!("configuration is invalid: {error}"));
+    let istio = webhook(object, kind, &findings);
     let error = if !unknown.is_empty() {
         Some(strict(kind.kind, version, &unknown))
     } else if !causes.is_empty() {
@@ -137,6 +133,37 @@ fn judge(object: &Value, kind: &Kind, version: &str, mesh: &MeshConfig) -> Admis
         error,
         istio,
     }
+}
+
+fn unsupported_kind(object: &Value, spec: &Value, kind: &Kind) -> Admission {
+    let istio = webhook(object, kind, &validate(object, spec, kind, &[]));
+    let own = || {
+        let why = format!("kind {}: not supported by the embedded mesh", kind.kind);
+        denied(OWN_WEBHOOK, &why)
+    };
+    let error = istio
+        .as_ref()
+        .map_or_else(own, |e| denied(ISTIO_WEBHOOK, e));
+    Admission {
+        istio,
+        ..Admission::refused(error)
+    }
+}
+
+/// What the webhook answers where it refuses: its judgement of the spec, then unknown fields beside it.
+fn webhook(object: &Value, kind: &Kind, findings: &Findings) -> Option<String> {
+    if let Some(error) = findings.error() {
+        return Some(format!("configuration is invalid: {error}"));
+    }
+    let meta = &object["metadata"];
+    let text = |field: &str| meta[field].as_str().unwrap_or_default();
+    let unknown = unknown_top_level(object).into_iter().next()?;
+    Some(format!(
+        "{unknown} on {} resource {}/{}",
+        kind.kind,
+        text("namespace"),
+        text("name")
+    ))
 }
 
 fn strict(kind: &str, version: &str, unknown: &[String]) -> String {
@@ -177,7 +204,7 @@ fn unknown_top_level(object: &Value) -> Vec<String> {
         .into_iter()
         .flat_map(|o| o.keys())
         .filter(|k| !KNOWN.contains(&k.as_str()))
-        .map(|k| format!("unknown field \"{k}\""))
+        .map(|k| format!("unknown field {}", text::quoted(k)))
         .collect()
 }
 
@@ -205,7 +232,7 @@ fn validate(object: &Value, spec: &Value, kind: &Kind, problems: &[Problem]) -> 
         "AuthorizationPolicy" => with(spec, |a| authorization::validate(a, spec, subject)),
         "Telemetry" => with(spec, |t| selectors::telemetry(t, spec)),
         "Sidecar" => with(spec, |s| sidecar::validate(s, spec, subject)),
-        _ => Findings::default(),
+        other => others::validate(spec, other),
     }
 }
 

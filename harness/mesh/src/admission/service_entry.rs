@@ -119,7 +119,17 @@ fn by_resolution(entry: &ServiceEntry, subject: &Subject<'_>, found: &mut Findin
     }
 }
 
+/// A `WorkloadEntry` of its own: it may have a name for an address, and no ports are known beforehand.
+pub(crate) fn workload(endpoint: &WorkloadEntry) -> Findings {
+    endpoint_at(endpoint, None)
+}
+
 fn static_endpoint(endpoint: &WorkloadEntry, entry: &ServiceEntry) -> Findings {
+    endpoint_at(endpoint, Some(entry))
+}
+
+/// An endpoint of `entry`, if of any.
+fn endpoint_at(endpoint: &WorkloadEntry, entry: Option<&ServiceEntry>) -> Findings {
     let mut found = Findings::default();
     let address = &endpoint.address;
     if address.is_empty() {
@@ -131,29 +141,41 @@ fn static_endpoint(endpoint: &WorkloadEntry, entry: &ServiceEntry) -> Findings {
         found.warn(format!("address is unset with network {network}"));
     }
     let socket = address.strip_prefix("unix://");
+    let number = address.parse::<IpAddr>().is_ok();
     if let Some(path) = socket {
         found.check(names::unix_path(path));
         if !endpoint.ports.is_empty() {
             found.fail(format!("unix endpoint {address} must not include ports"));
         }
-    } else if !address.is_empty() && address.parse::<IpAddr>().is_err() {
-        found.fail(format!(
-            "endpoint address {} is not a valid IP address",
-            quoted(address)
-        ));
+    } else if !address.is_empty() && !number {
+        let address = quoted(address);
+        if entry.is_some() {
+            found.fail(format!(
+                "endpoint address {address} is not a valid IP address"
+            ));
+        } else if names::fqdn(&endpoint.address).is_err() {
+            found.fail(format!(
+                "endpoint address {address} is not a valid FQDN or an IP address"
+            ));
+        }
     }
     endpoint_ports(endpoint, entry, &mut found);
     found.add(selectors::tags(&endpoint.labels));
-    let names: BTreeSet<&str> = entry.ports.iter().map(|p| p.name.as_str()).collect();
-    if socket.is_some() && names.len() != 1 {
+    let names = |e: &ServiceEntry| {
+        e.ports
+            .iter()
+            .map(|p| p.name.clone())
+            .collect::<BTreeSet<_>>()
+    };
+    if socket.is_some() && entry.is_some_and(|e| names(e).len() != 1) {
         found.fail("exactly 1 service port required for unix endpoints");
     }
     found
 }
 
-fn endpoint_ports(endpoint: &WorkloadEntry, entry: &ServiceEntry, found: &mut Findings) {
+fn endpoint_ports(endpoint: &WorkloadEntry, entry: Option<&ServiceEntry>, found: &mut Findings) {
     for (name, number) in &endpoint.ports {
-        if !entry.ports.iter().any(|p| p.name == *name) {
+        if entry.is_some_and(|e| !e.ports.iter().any(|p| p.name == *name)) {
             found.fail(format!(
                 "endpoint port {number} is not defined by the service entry"
             ));
@@ -186,7 +208,7 @@ fn dns(entry: &ServiceEntry, endpoints: &[WorkloadEntry], found: &mut Findings) 
             ));
         }
         found.add(selectors::tags(&endpoint.labels));
-        endpoint_ports(endpoint, entry, found);
+        endpoint_ports(endpoint, Some(entry), found);
     }
     let tcp = entry
         .ports

@@ -19,7 +19,11 @@ use serde_json::{Value, json};
 
 fn object(kind: &str, spec: Value) -> Value {
     let group = match kind {
-        "PeerAuthentication" | "AuthorizationPolicy" => "security.istio.io/v1",
+        "PeerAuthentication" | "AuthorizationPolicy" | "RequestAuthentication" => {
+            "security.istio.io/v1"
+        }
+        "ProxyConfig" => "networking.istio.io/v1beta1",
+        "EnvoyFilter" => "networking.istio.io/v1alpha3",
         "Telemetry" => "telemetry.istio.io/v1",
         _ => "networking.istio.io/v1",
     };

@@ -279,3 +279,50 @@ fn annotations() {
         "\"internal.istio.io/parents\" annotation found, this may not be set by users"
     );
 }
+
+/// `ValidateRequestAuthentication`, `validateJwtRule`, `ValidateProxyConfig`, `ValidateWorkloadGroup`: kinds that
+/// are not supported, which is said only of what Istio would accept.
+#[test]
+fn kinds_that_are_not_supported() {
+    let issuer = "issuer or jwksUri must be non-empty string";
+    says(
+        "RequestAuthentication",
+        json!({"jwtRules": [{}]}),
+        &many(&[issuer]),
+    );
+    says(
+        "RequestAuthentication",
+        json!({"jwtRules": [{"audiences": [""], "issuer": "a", "fromHeaders": [{}], "timeout": "0s"}]}),
+        &many(&[
+            "audience must be non-empty string",
+            "location header name must be non-empty string",
+            "duration must be greater than 1ms",
+        ]),
+    );
+    says(
+        "ProxyConfig",
+        json!({"concurrency": -1}),
+        "concurrency must be greater than or equal to 0",
+    );
+    says("WorkloadGroup", json!({}), "template is required");
+    for kind in ["RequestAuthentication", "ProxyConfig", "EnvoyFilter"] {
+        let answer = admit(&object(kind, json!({})), &MeshConfig::default());
+        let error = answer.error.unwrap();
+        assert!(
+            error.ends_with("not supported by the embedded mesh"),
+            "{error}"
+        );
+    }
+}
+
+/// `checkFields` of `pkg/webhooks/validation/server/server.go`.
+#[test]
+fn fields_beside_the_spec() {
+    let mut gateway = object("PeerAuthentication", json!({}));
+    gateway["sepc"] = json!({});
+    let answer = admit(&gateway, &MeshConfig::default());
+    assert_eq!(
+        answer.istio_error(),
+        Some("unknown field \"sepc\" on PeerAuthentication resource ns/x")
+    );
+}

@@ -118,3 +118,25 @@ fn service_entries() {
         ],
     );
 }
+
+/// `ValidateWorkloadEntry`.
+#[test]
+fn workload_entries() {
+    for (spec, want) in [
+        (json!({}), "address is required".to_owned()),
+        (
+            json!({"address": "a_b"}),
+            "endpoint address \"a_b\" is not a valid FQDN or an IP address".into(),
+        ),
+        (
+            json!({"address": "a.b", "ports": {"a b": 0}}),
+            many(&[
+                "invalid port name: a b",
+                "port number 0 must be in the range 1..65535",
+            ]),
+        ),
+        (json!({"address": "a.b"}), String::new()),
+    ] {
+        says("WorkloadEntry", spec, &want);
+    }
+}
