@@ -7,11 +7,12 @@ pub(crate) use trace::trace;
 use std::fs;
 use std::path::Path;
 
-use meshproof_mesh::{ClusterFileError, MeshConfig, compile_cluster_files};
+use meshproof_mesh::{ClusterFile, ClusterFileError, Judged, MeshConfig};
 
 use crate::args::CompileArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::show::note;
 use crate::show::snippet::{Place, render};
 
 /// Compiles one cluster file and writes one JSON file per proxy, and what admission said.
@@ -28,8 +29,11 @@ pub(crate) fn compile(args: &CompileArgs) -> Result<Exit, Failure> {
         );
         Failure::new(Exit::BadInput, shown)
     })?;
-    let files =
-        compile_cluster_files(&file, &text, mesh).map_err(|error| refused(&file, &text, &error))?;
+    let cluster = ClusterFile::read(&file, &text).map_err(|error| refused(&file, &text, &error))?;
+    for judged in cluster.judge(&mesh) {
+        say(&file, &text, &judged);
+    }
+    let files = cluster.compile(mesh);
     fs::create_dir_all(&args.out).map_err(|error| writing(&args.out, &error))?;
     for (name, value) in files {
         let path = args.out.join(name);
@@ -37,6 +41,33 @@ pub(crate) fn compile(args: &CompileArgs) -> Result<Exit, Failure> {
         fs::write(&path, json).map_err(|error| writing(&path, &error))?;
     }
     Ok(Exit::Pass)
+}
+
+/// Says which object admission refuses, and why, and what it warns of. The object takes no effect, so its
+/// refusal is a finding: what the others become is written all the same.
+fn say(file: &str, text: &str, judged: &Judged) {
+    let Judged {
+        kind,
+        namespace,
+        name,
+        answer,
+        ..
+    } = judged;
+    let name = match namespace.as_str() {
+        "" => name.clone(),
+        namespace => format!("{namespace}/{name}"),
+    };
+    let place = Place {
+        line: u32::try_from(judged.line).unwrap_or(u32::MAX),
+        column: 1,
+        length: 0,
+    };
+    let refusal = answer.error.iter().map(|e| ("refused", e));
+    let warnings = answer.warnings.iter().map(|w| ("warning", w));
+    for (label, message) in refusal.chain(warnings) {
+        let message = format!("{label}: {kind} {name}: {message}");
+        note(&render(&message, file, Some(text), Some(place), None));
+    }
 }
 
 fn refused(file: &str, text: &str, error: &ClusterFileError) -> Failure {
@@ -61,11 +92,13 @@ fn refused(file: &str, text: &str, error: &ClusterFileError) -> Failure {
 }
 
 fn read(path: &Path) -> Result<String, Failure> {
-    fs::read_to_string(path).map_err(|error| {
-        Failure::new(
-            Exit::BadInput,
-            format!("reading {}: {error}", path.display()),
-        )
+    let name = path.display();
+    let bad = |message: String| Failure::new(Exit::BadInput, message);
+    let bytes = fs::read(path).map_err(|error| bad(format!("reading {name}: {error}")))?;
+    String::from_utf8(bytes).map_err(|error| {
+        let good = &error.as_bytes()[..error.utf8_error().valid_up_to()];
+        let line = good.split(|b| *b == b'\n').count();
+        bad(format!("{name}:{line}: not UTF-8"))
     })
 }
 

@@ -183,3 +183,60 @@ fn a_cluster_file_that_is_not_there_is_bad_input() {
         stderr(&output)
     );
 }
+
+/// Runs `mesh compile` over a cluster file of this text: the output, the file's name, and `admission.json`.
+fn mesh_compile(text: &[u8]) -> (Output, String, Option<serde_json::Value>) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name).display().to_string();
+    let (cluster, mesh) = (path("cluster.yaml"), path("mesh.yaml"));
+    std::fs::write(&cluster, text).unwrap();
+    std::fs::write(&mesh, "").unwrap();
+    let output = meshproof(&[
+        "mesh",
+        "compile",
+        &cluster,
+        "--mesh-config",
+        &mesh,
+        "--out",
+        &path("out"),
+    ]);
+    let judged = std::fs::read_to_string(path("out/admission.json")).ok();
+    let judged = judged.map(|text| serde_json::from_str(&text).unwrap());
+    (output, cluster, judged)
+}
+
+#[test]
+fn objects_that_admission_refuses_are_said_and_the_others_compiled() {
+    let good = "apiVersion: networking.istio.io/v1\nkind: Sidecar\nmetadata: {name: s, namespace: d}\nspec: {egress: [{hosts: ['*/*', 'a/b.c']}]}\n";
+    let bad = "apiVersion: networking.istio.io/v1\nkind: Gateway\nmetadata: {name: g, namespace: d}\nspec:\n  servers: [{prot: 1}]\n";
+    let (output, file, judged) = mesh_compile(format!("{good}---\n# one\n{bad}").as_bytes());
+    let said = stderr(&output);
+    assert_eq!(code(&output), 0, "{said}");
+    for text in [
+        "warning: Sidecar d/s: `*/*` host select all resources".to_owned(),
+        format!("--> {file}:1:1"),
+        "refused: Gateway d/g: Gateway in version \"v1\"".to_owned(),
+        "unknown field \"spec.servers[0].prot\"".to_owned(),
+        format!("--> {file}:7:1"),
+    ] {
+        assert!(said.contains(&text), "{text}\n{said}");
+    }
+    let judged = judged.unwrap();
+    assert_eq!(judged.as_array().unwrap().len(), 2);
+    assert!(judged[1]["error"].as_str().unwrap().contains("prot"));
+}
+
+#[test]
+fn a_cluster_file_that_cannot_be_read_is_bad_input_with_its_place() {
+    for (text, place) in [
+        (&b"apiVersion: v1\nkind: Pod\nkind: Pod\n"[..], ":3:1"),
+        (b"apiVersion: v1\nkind: [\n", ":3:1"),
+        (b"apiVersion: v1\nkind: \xff\n", ":2: not UTF-8"),
+    ] {
+        let (output, file, judged) = mesh_compile(text);
+        let said = stderr(&output);
+        assert_eq!(code(&output), 3, "{said}");
+        assert!(said.contains(&format!("{file}{place}")), "{place}\n{said}");
+        assert_eq!(judged, None);
+    }
+}
