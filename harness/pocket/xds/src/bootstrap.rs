@@ -11,6 +11,10 @@ use serde_json::{Value, json};
 /// The name of the bootstrap's one static cluster, the way to the ADS server.
 pub const XDS_CLUSTER: &str = "xds-grpc";
 
+/// How long connections of a listener or filter chain that is no more may go on, in seconds: Istio's
+/// `drainDuration` (`pkg/config/mesh/mesh.go`). Envoy's own default is 600.
+const DRAIN_SECONDS: &str = "45";
+
 /// The first Envoy (major, minor) that flushes access logs by size and not by time alone.
 const FLUSH_BY_SIZE: (u32, u32) = (1, 40);
 
@@ -106,7 +110,8 @@ fn marked(mark: u32) -> Value {
 
 /// Envoy's arguments (without its own name) for the bootstrap at `config`; `version` is major and minor.
 ///
-/// Access-log lines are written as they come, and listeners that are replaced drain at once.
+/// Access-log lines are written as they come. Connections of what was replaced drain as Istio has it
+/// (`pkg/envoy/proxy.go`).
 pub fn arguments(config: &Path, version: (u32, u32)) -> Vec<OsString> {
     let flush: [&str; 2] = if version >= FLUSH_BY_SIZE {
         ["--file-flush-min-size-kb", "0"]
@@ -119,6 +124,8 @@ pub fn arguments(config: &Path, version: (u32, u32)) -> Vec<OsString> {
         "--disable-hot-restart",
         "--drain-strategy",
         "immediate",
+        "--drain-time-s",
+        DRAIN_SECONDS,
         "-l",
         "warn",
     ];
