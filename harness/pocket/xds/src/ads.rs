@@ -138,7 +138,15 @@ impl Proxy {
         stream: u64,
         conversation: &mut Conversation,
     ) -> Vec<DiscoveryResponse> {
-        let responses = conversation.due(&lock(&self.state).resources);
+        let responses = {
+            let mut state = lock(&self.state);
+            let responses = conversation.due(&state.resources);
+            if state.streams == stream {
+                let reached = conversation.clusters_without_retired();
+                state.resources.forget_retired(reached);
+            }
+            responses
+        };
         self.publish(stream, conversation);
         responses
     }

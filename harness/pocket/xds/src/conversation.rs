@@ -2,12 +2,15 @@
 //!
 //! Source: Envoy's "xDS REST and gRPC protocol" page, state-of-the-world variant: a request answers
 //! the response whose nonce it carries, an older nonce is stale, names always come in full.
+//!
+//! A change breaks nothing on its way: listeners go out when the clusters before them serve (Envoy
+//! answers to clusters when none is warming), and clusters end after the listeners that named them.
 
 use std::{collections::BTreeSet, sync::Arc};
 
 use crate::{
     discovery::{Any, DiscoveryRequest, DiscoveryResponse},
-    snapshot::Resources,
+    snapshot::{Resource, Resources},
     status::{Progress, ProxyStatus, Rejected, ResourceType, Unanswered},
 };
 
@@ -17,6 +20,10 @@ pub(crate) struct Conversation {
     stream: u64,
     nonces: u64,
     subscriptions: [Option<Subscription>; 4],
+    /// The version of the clusters that was last sent without retired ones.
+    cleared: u64,
+    /// Whether retired clusters were sent last: they have yet to end.
+    lingering: bool,
     unknown: BTreeSet<Unanswered>,
 }
 
@@ -49,6 +56,8 @@ impl Conversation {
             stream,
             nonces: 0,
             subscriptions: Default::default(),
+            cleared: 0,
+            lingering: false,
             unknown: BTreeSet::new(),
         }
     }
@@ -98,12 +107,14 @@ impl Conversation {
 
     fn respond(&mut self, kind: ResourceType, resources: &Resources) -> Option<DiscoveryResponse> {
         let version = resources.version.types[kind.index()];
-        let subscription = self.subscriptions[kind.index()].as_mut()?;
-        if version == 0 || !subscription.is_due(kind, resources) {
+        if version == 0 || self.is_held(kind, resources) || !self.is_due(kind, resources) {
             return None;
         }
+        let retired = self.retired(kind, resources);
+        let subscription = self.subscriptions[kind.index()].as_mut()?;
         subscription.owed = false;
-        let found = subscription.select(kind, resources);
+        let mut found = subscription.select(kind, resources);
+        found.extend(retired);
         if found.is_empty() && !kind.is_wildcard() {
             return None;
         }
@@ -122,6 +133,63 @@ impl Conversation {
         })
     }
 
+    fn is_due(&self, kind: ResourceType, resources: &Resources) -> bool {
+        let Some(subscription) = &self.subscriptions[kind.index()] else {
+            return false;
+        };
+        let over =
+            kind == ResourceType::Cluster && self.lingering && !self.listeners_pend(resources);
+        over || subscription.is_due(kind, resources)
+    }
+
+    /// Listeners wait while clusters warm, unless those wait for a secret that is not there: what
+    /// does not depend on it goes on.
+    fn is_held(&self, kind: ResourceType, resources: &Resources) -> bool {
+        let clusters = self.subscriptions[ResourceType::Cluster.index()].as_ref();
+        kind == ResourceType::Listener
+            && clusters.is_some_and(Subscription::is_unanswered)
+            && self.unanswered_secrets(resources).is_empty()
+    }
+
+    fn unanswered_secrets(&self, resources: &Resources) -> Vec<Unanswered> {
+        let kind = ResourceType::Secret;
+        let secrets = self.subscriptions[kind.index()].as_ref();
+        secrets.map_or_else(Vec::new, |secrets| secrets.unanswered(kind, resources))
+    }
+
+    /// Whether the proxy may still have listeners of before.
+    fn listeners_pend(&self, resources: &Resources) -> bool {
+        let kind = ResourceType::Listener;
+        self.subscriptions[kind.index()]
+            .as_ref()
+            .is_some_and(|listeners| listeners.is_unanswered() || listeners.is_due(kind, resources))
+    }
+
+    /// The clusters that go out beside those of the snapshot.
+    fn retired(&mut self, kind: ResourceType, resources: &Resources) -> Vec<Any> {
+        if kind != ResourceType::Cluster {
+            return Vec::new();
+        }
+        let pend = self.listeners_pend(resources);
+        let has = |ended: &&Resource| pend && ended.changed > self.cleared;
+        let retired: Vec<Any> = resources
+            .retired
+            .values()
+            .filter(has)
+            .map(|ended| any(kind, ended))
+            .collect();
+        self.lingering = !retired.is_empty();
+        if !self.lingering {
+            self.cleared = resources.version.types[kind.index()];
+        }
+        retired
+    }
+
+    /// The version of the clusters that the proxy was told without any that are retired.
+    pub(crate) fn clusters_without_retired(&self) -> u64 {
+        self.cleared
+    }
+
     /// What is known of the proxy by now.
     pub(crate) fn status(&self, resources: &Resources) -> ProxyStatus {
         let mut status = ProxyStatus {
@@ -134,6 +202,9 @@ impl Conversation {
                 continue;
             };
             status.progress[kind.index()] = subscription.progress(kind, resources);
+            if kind == ResourceType::Cluster && self.lingering {
+                status.progress[kind.index()] = Progress::Waiting;
+            }
             status
                 .unanswered
                 .extend(subscription.unanswered(kind, resources));
@@ -189,7 +260,7 @@ impl Subscription {
         &'a self,
         kind: ResourceType,
         resources: &'a Resources,
-    ) -> impl Iterator<Item = (&'a Arc<str>, &'a crate::snapshot::Resource)> {
+    ) -> impl Iterator<Item = (&'a Arc<str>, &'a Resource)> {
         let everything = kind.is_wildcard();
         resources.types[kind.index()]
             .iter()
@@ -208,13 +279,16 @@ impl Subscription {
     }
 
     fn select(&self, kind: ResourceType, resources: &Resources) -> Vec<Any> {
-        let type_url = kind.type_url();
         self.wanted(kind, resources)
-            .map(|(_, resource)| Any {
-                type_url: type_url.clone(),
-                value: resource.bytes.clone(),
-            })
+            .map(|(_, resource)| any(kind, resource))
             .collect()
+    }
+
+    /// Whether the newest response is on its way or still worked on.
+    fn is_unanswered(&self) -> bool {
+        self.sent
+            .as_ref()
+            .is_some_and(|sent| sent.answer == Answer::None)
     }
 
     fn unanswered(&self, kind: ResourceType, resources: &Resources) -> Vec<Unanswered> {
@@ -245,6 +319,13 @@ impl Subscription {
             None if !kind.is_wildcard() => Progress::Acknowledged(current),
             Some((Answer::None, _)) | None => Progress::Waiting,
         }
+    }
+}
+
+fn any(kind: ResourceType, resource: &Resource) -> Any {
+    Any {
+        type_url: kind.type_url(),
+        value: resource.bytes.clone(),
     }
 }
 

@@ -61,6 +61,9 @@ pub(crate) struct Resources {
     pub(crate) types: [ByName<Resource>; 4],
     /// What they were encoded from.
     values: [Vec<Arc<Value>>; 4],
+    /// Clusters that are no more, with the snapshot that ended them: listeners of the proxy may still
+    /// name them.
+    pub(crate) retired: ByName<Resource>,
 }
 
 /// The types of a snapshot that are not what a proxy has, encoded, not yet numbered.
@@ -105,6 +108,9 @@ impl Resources {
             let Some(new) = new else { continue };
             self.values[kind.index()] = snapshot.of(kind).to_vec();
             let old = std::mem::take(&mut self.types[kind.index()]);
+            if kind == ResourceType::Cluster {
+                self.retire(&old, &new, number);
+            }
             let same = old.len() == new.len()
                 && new
                     .iter()
@@ -115,6 +121,21 @@ impl Resources {
             self.types[kind.index()] = numbered(&old, new, number);
         }
         self.version
+    }
+
+    fn retire(&mut self, old: &ByName<Resource>, new: &ByName<Bytes>, snapshot: u64) {
+        self.retired.retain(|name, _| !new.contains_key(name));
+        for (name, had) in old.iter().filter(|(name, _)| !new.contains_key(*name)) {
+            let bytes = had.bytes.clone();
+            let changed = snapshot;
+            self.retired
+                .insert(name.clone(), Resource { bytes, changed });
+        }
+    }
+
+    /// Forgets the clusters that a proxy with all of `version` no longer has.
+    pub(crate) fn forget_retired(&mut self, version: u64) {
+        self.retired.retain(|_, ended| ended.changed > version);
     }
 }
 

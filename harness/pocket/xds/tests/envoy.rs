@@ -1,107 +1,20 @@
 //! A real Envoy on the stream: boot, update, refusal, warming, rebuilt clusters, reconnecting.
-//!
-//! The program is found as a run finds it; without it the tests say so and pass, under `CI` they fail.
-//! With `MESHPROOF_TEST_MARK` its connections carry that mark, which needs `CAP_NET_ADMIN`.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
-use std::{
-    env, fs,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+mod support;
+
+use std::{sync::Arc, time::Duration};
 
 use meshproof_pocket_xds::{
-    AckError, Ads, ServeHandle, Snapshot, Version,
+    AckError, Ads, Snapshot,
     admin::{Admin, Content},
-    bootstrap::{AdminAddress, BootstrapOptions, arguments, bootstrap},
 };
-use meshproof_toolchain::{Options, Silent};
 use serde_json::{Value, json};
-use tokio::{
-    net::{UnixListener, UnixStream},
-    time::Instant,
-};
-
-const PROXY: &str = "client-1.default";
-
-/// An Envoy with its folder and its server; all end with it.
-struct Rig {
-    ads: Ads,
-    dir: tempfile::TempDir,
-    envoy: Child,
-    program: PathBuf,
-    _serving: ServeHandle,
-}
-
-impl Drop for Rig {
-    fn drop(&mut self) {
-        drop(self.envoy.kill());
-        drop(self.envoy.wait());
-    }
-}
-
-fn program() -> Option<PathBuf> {
-    let options = Options::current().unwrap();
-    match meshproof_toolchain::find(&options, &Silent) {
-        Ok(found) => Some(found.envoy.path),
-        Err(error) => {
-            assert!(env::var_os("CI").is_none(), "{error}");
-            println!("skipped: {error}");
-            None
-        }
-    }
-}
-
-fn start(dir: &tempfile::TempDir, program: &PathBuf) -> Child {
-    let options = BootstrapOptions {
-        node_id: PROXY.to_owned(),
-        xds_socket: dir.path().join("xds"),
-        admin: AdminAddress::Pipe(dir.path().join("admin")),
-        mark: env::var("MESHPROOF_TEST_MARK")
-            .ok()
-            .map(|mark| mark.parse().unwrap()),
-    };
-    let config = dir.path().join("bootstrap.json");
-    fs::write(&config, bootstrap(&options).to_string()).unwrap();
-    let log = fs::File::create(dir.path().join("log")).unwrap();
-    Command::new(program)
-        .args(arguments(&config, (1, 40)))
-        .stdout(Stdio::null())
-        .stderr(log)
-        .spawn()
-        .unwrap()
-}
+use support::{PROXY, Rig, program, start};
+use tokio::{net::UnixStream, time::Instant};
 
 impl Rig {
-    fn new(program: PathBuf) -> Self {
-        let dir = tempfile::tempdir().unwrap();
-        let ads = Ads::new();
-        let serving = ads.serve(PROXY, UnixListener::bind(dir.path().join("xds")).unwrap());
-        let envoy = start(&dir, &program);
-        Self {
-            ads,
-            dir,
-            envoy,
-            program,
-            _serving: serving,
-        }
-    }
-
-    async fn apply(&self, snapshot: &Snapshot) -> Result<Duration, AckError> {
-        let begun = Instant::now();
-        let version = self.ads.set(PROXY, snapshot).unwrap();
-        self.answered(version).await.map(|()| begun.elapsed())
-    }
-
-    async fn answered(&self, version: Version) -> Result<(), AckError> {
-        self.ads
-            .acknowledged(PROXY, version, Instant::now() + Duration::from_secs(20))
-            .await
-    }
-
     async fn admin(&self) -> Admin {
         Admin::connect(
             UnixStream::connect(self.dir.path().join("admin"))

@@ -27,9 +27,13 @@ impl Talk {
             secrets,
             ..Snapshot::default()
         };
-        let encoded = self.resources.encode(&snapshot, &mut Cache::default());
-        self.resources.replace(&snapshot, encoded.unwrap());
+        self.replace(&snapshot);
         self.due()
+    }
+
+    fn replace(&mut self, snapshot: &Snapshot) {
+        let encoded = self.resources.encode(snapshot, &mut Cache::default());
+        self.resources.replace(snapshot, encoded.unwrap());
     }
 
     fn due(&mut self) -> Vec<String> {
@@ -165,6 +169,72 @@ fn all_is_acknowledged_when_both_clusters_and_listeners_are() {
     talk.ask(ResourceType::Listener, "", &[], None);
     talk.ask(ResourceType::Listener, "1-2", &[], None);
     assert_eq!(talk.status().acknowledged, Some(talk.resources.version));
+}
+
+/// A proxy that has cluster `old`, a listener, and asked for secret `secret`; then it is to have `new`.
+fn moved(secrets: &[&str]) -> (Talk, Vec<String>) {
+    let mut talk = Talk::new();
+    let snapshot = |cluster: &str, listener: &str| Snapshot {
+        clusters: vec![json!({"name": cluster}).into()],
+        listeners: vec![json!({"name": "l", "stat_prefix": listener}).into()],
+        secrets: secrets
+            .iter()
+            .map(|name| json!({"name": name}).into())
+            .collect(),
+        ..Snapshot::default()
+    };
+    talk.replace(&snapshot("old", "a"));
+    talk.ask(ResourceType::Cluster, "", &[], None);
+    talk.ask(ResourceType::Cluster, "1-1", &[], None);
+    talk.ask(ResourceType::Listener, "", &[], None);
+    talk.ask(ResourceType::Listener, "1-2", &[], None);
+    talk.ask(ResourceType::Secret, "", &["secret"], None);
+    talk.ask(ResourceType::Secret, "1-3", &["secret"], None);
+    talk.replace(&snapshot("new", "b"));
+    let due = talk.due();
+    (talk, due)
+}
+
+#[test]
+fn listeners_wait_for_clusters_and_clusters_end_after_listeners() {
+    let (mut talk, due) = moved(&["secret"]);
+    assert_eq!(due, ["Cluster 1-4 x2"], "the new and the old");
+    assert_eq!(
+        talk.ask(ResourceType::Cluster, "1-4", &[], None),
+        ["Listener 1-5 x1"]
+    );
+    assert_eq!(
+        talk.ask(ResourceType::Listener, "1-5", &[], None),
+        ["Cluster 1-6 x1"],
+        "the old one ends"
+    );
+    assert_eq!(talk.status().acknowledged, None, "it has not ended yet");
+    assert_eq!(talk.ask(ResourceType::Cluster, "1-6", &[], None), NONE);
+    let version = talk.resources.version;
+    assert_eq!(talk.status().acknowledged, Some(version));
+    assert_eq!(
+        talk.conversation.clusters_without_retired(),
+        version.types[ResourceType::Cluster.index()]
+    );
+}
+
+#[test]
+fn clusters_that_were_refused_hold_no_listeners_and_end_all_the_same() {
+    let (mut talk, _) = moved(&["secret"]);
+    assert_eq!(
+        talk.ask(ResourceType::Cluster, "1-4", &[], Some("no")),
+        ["Listener 1-5 x1"]
+    );
+    assert_eq!(
+        talk.ask(ResourceType::Listener, "1-5", &[], Some("no")),
+        ["Cluster 1-6 x1"]
+    );
+}
+
+#[test]
+fn listeners_do_not_wait_for_a_secret_that_is_not_there() {
+    let (_, due) = moved(&[]);
+    assert_eq!(due, ["Cluster 1-3 x2", "Listener 1-4 x1"]);
 }
 
 #[test]
