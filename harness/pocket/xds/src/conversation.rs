@@ -30,6 +30,8 @@ pub(crate) struct Conversation {
 #[derive(Debug, Default)]
 struct Subscription {
     names: BTreeSet<String>,
+    /// Of these, what it was given: it keeps that, also when the snapshot no longer has it.
+    given: BTreeSet<String>,
     /// The proxy asked for something that a change of the snapshot would not bring.
     owed: bool,
     sent: Option<Sent>,
@@ -75,7 +77,7 @@ impl Conversation {
                 *none = Some(Subscription {
                     names,
                     owed: true,
-                    sent: None,
+                    ..Subscription::default()
                 });
             }
         }
@@ -113,7 +115,7 @@ impl Conversation {
         let retired = self.retired(kind, resources);
         let subscription = self.subscriptions[kind.index()].as_mut()?;
         subscription.owed = false;
-        let mut found = subscription.select(kind, resources);
+        let mut found = subscription.give(kind, resources);
         found.extend(retired);
         if found.is_empty() && !kind.is_wildcard() {
             return None;
@@ -253,6 +255,7 @@ impl Subscription {
         let grown = !names.is_subset(&self.names);
         let same = names == self.names;
         self.owed |= grown || (repeated && same);
+        self.given.retain(|name| names.contains(name));
         self.names = names;
     }
 
@@ -278,10 +281,15 @@ impl Subscription {
                 .any(|(_, resource)| resource.changed > sent)
     }
 
-    fn select(&self, kind: ResourceType, resources: &Resources) -> Vec<Any> {
-        self.wanted(kind, resources)
-            .map(|(_, resource)| any(kind, resource))
-            .collect()
+    fn give(&mut self, kind: ResourceType, resources: &Resources) -> Vec<Any> {
+        let wanted = self.wanted(kind, resources);
+        let (names, found): (Vec<_>, _) = wanted
+            .map(|(name, resource)| (name.to_string(), any(kind, resource)))
+            .unzip();
+        if !kind.is_wildcard() {
+            self.given.extend(names);
+        }
+        found
     }
 
     /// Whether the newest response is on its way or still worked on.
@@ -295,7 +303,7 @@ impl Subscription {
         let have = &resources.types[kind.index()];
         let missing = self
             .names
-            .iter()
+            .difference(&self.given)
             .filter(|name| !kind.is_wildcard() && !have.contains_key(name.as_str()));
         missing
             .map(|name| Unanswered {

@@ -109,6 +109,20 @@ fn secrets_are_answered_by_name_and_the_rest_is_noted() {
 }
 
 #[test]
+fn a_secret_that_was_given_is_not_missed_when_it_is_gone() {
+    let mut talk = Talk::new();
+    talk.set("1s", &["a", "b"]);
+    talk.ask(ResourceType::Secret, "", &["a", "b"], None);
+    talk.ask(ResourceType::Secret, "1-1", &["a", "b"], None);
+    assert_eq!(talk.set("1s", &["b"]), NONE);
+    assert_eq!(talk.status().unanswered, []);
+    talk.ask(ResourceType::Secret, "1-1", &["b"], None);
+    talk.ask(ResourceType::Secret, "1-1", &["a", "b"], None);
+    let missing = talk.status().unanswered;
+    assert_eq!(missing.len(), 1, "it asked anew: {missing:?}");
+}
+
+#[test]
 fn more_names_and_repeated_questions_are_answered_fewer_names_are_not() {
     let mut talk = Talk::new();
     talk.set("1s", &["a", "b"]);
