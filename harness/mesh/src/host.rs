@@ -21,7 +21,7 @@ pub(crate) fn subset_of(one: &str, other: &str) -> bool {
 }
 
 /// A short name, made whole with the namespace of the object that says it.
-pub(crate) fn resolve(name: &str, namespace: &str) -> String {
+pub fn resolve(name: &str, namespace: &str) -> String {
     if name.contains('*') || name.contains('.') || name.is_empty() {
         return name.to_owned();
     }

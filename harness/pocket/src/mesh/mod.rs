@@ -1,6 +1,7 @@
 //! The mesh's control plane: what istiod does. Watches the store, compiles every proxy's
 //! configuration, pushes it, and says in the store how far the proxies have followed.
 
+mod culprit;
 mod kept;
 mod progress;
 mod report;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use meshproof_mesh::ProxyId;
 use meshproof_pocket_xds::admin::Admin;
-use meshproof_pocket_xds::{AckError, ProxyStatus, Version};
+use meshproof_pocket_xds::{AckError, ProxyStatus, Rejected, Version};
 use tokio::sync::watch;
 use tokio::time::Instant;
 
@@ -37,12 +37,47 @@ pub(super) struct Told {
 pub(super) struct Progress {
     pub(super) waiting: Vec<String>,
     pub(super) warming: Vec<String>,
-    pub(super) rejected: Vec<String>,
+    pub(super) rejected: Vec<Rejection>,
+}
+
+/// Something that will not become active as it is.
+#[derive(Clone)]
+pub(super) struct Rejection {
+    pub(super) text: String,
+    /// What a proxy refused; `None` where the configuration could not even be made.
+    pub(super) refused: Option<Rejected>,
+}
+
+impl Rejection {
+    /// A proxy's refusal. Envoy does not name secrets in its words.
+    fn by(proxy: &ProxyId, refused: Rejected) -> Self {
+        let names = refused.names.join(", ");
+        let unnamed = !refused
+            .names
+            .iter()
+            .all(|name| refused.message.contains(name));
+        let of = if unnamed {
+            format!(" ({names})")
+        } else {
+            String::new()
+        };
+        Self {
+            text: format!("proxy {proxy}: {refused}{of}"),
+            refused: Some(refused),
+        }
+    }
 }
 
 impl Progress {
     pub(super) fn is_active(&self) -> bool {
         self.waiting.is_empty() && self.warming.is_empty() && self.rejected.is_empty()
+    }
+}
+
+fn problem(text: &str) -> Rejection {
+    Rejection {
+        text: text.to_owned(),
+        refused: None,
     }
 }
 
@@ -66,7 +101,7 @@ impl Mesh {
     /// everything at once when it does, and its pod is not ready before.
     pub(super) async fn progress(&self, round: &mut Round) -> Progress {
         let mut progress = Progress {
-            rejected: round.problems.clone(),
+            rejected: round.problems.iter().map(|text| problem(text)).collect(),
             ..Progress::default()
         };
         if !*self.network.connected.borrow() {
@@ -92,9 +127,9 @@ impl Mesh {
                 .await
             {
                 Ok(()) => {}
-                Err(AckError::Rejected(error)) => progress
-                    .rejected
-                    .push(format!("proxy {}: {error}", told.proxy)),
+                Err(AckError::Rejected(refused)) => {
+                    progress.rejected.push(Rejection::by(&told.proxy, refused));
+                }
                 Err(AckError::Deadline { waiting_for }) => {
                     progress
                         .waiting

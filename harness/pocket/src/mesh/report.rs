@@ -6,7 +6,8 @@ use std::sync::Arc;
 use meshproof_pocket_api::{Event, EventType, Kind, now};
 use serde_json::{Value, json};
 
-use super::progress::{Progress, Round};
+use super::culprit::{self, Concern};
+use super::progress::{Progress, Rejection, Round};
 use super::{Mesh, READ};
 use crate::controllers::settle;
 use crate::install::{ISTIO_SYSTEM, MESH_STATUS};
@@ -23,17 +24,9 @@ pub(super) struct Compiled {
 impl Mesh {
     /// Writes the status: a condition on each Istio object, and the ConfigMap for all the rest.
     pub(super) fn report(&self, progress: &Progress, round: &Round) {
-        let (status, reason, message) = if !progress.rejected.is_empty() {
-            ("False", "Rejected", progress.rejected.join("; "))
-        } else if !progress.warming.is_empty() {
-            ("False", "Warming", progress.warming.join("; "))
-        } else if !progress.waiting.is_empty() {
-            ("False", "Pushing", progress.waiting.join("; "))
-        } else {
-            ("True", "Active", "active at every proxy".to_owned())
-        };
         for Compiled { kind, object } in &round.compiled {
-            self.condition(*kind, object, (status, reason, &message));
+            let (concern, state) = progress.state(*kind, object);
+            self.condition(*kind, object, concern, &state);
         }
         let before = self.store.get(Kind::ConfigMap, ISTIO_SYSTEM, MESH_STATUS);
         let active = before
@@ -45,7 +38,7 @@ impl Mesh {
             active.unwrap_or_else(|| json!("0"))
         };
         let data = json!({"activeResourceVersion": active,
-            "warming": progress.warming.join("\n"), "rejected": progress.rejected.join("\n")});
+            "warming": progress.warming.join("\n"), "rejected": texts(&progress.rejected, "\n")});
         if before.is_some() {
             let changed = self
                 .store
@@ -61,8 +54,9 @@ impl Mesh {
         }
     }
 
-    /// An object that was active stays so while others of a later change are on their way.
-    fn condition(&self, kind: Kind, object: &Value, (status, reason, message): (&str, &str, &str)) {
+    /// An object that was active stays so while others of a later change are on their way, unless
+    /// something that only it names was refused.
+    fn condition(&self, kind: Kind, object: &Value, concern: Concern, state: &State) {
         let generation = &object["metadata"]["generation"];
         let text = |k: &str| {
             object["metadata"][k]
@@ -78,18 +72,17 @@ impl Mesh {
             .and_then(Value::as_array)
             .into_iter()
             .flatten()
-            .find(|c| c["type"] == ACTIVE);
-        let settled =
-            old.is_some_and(|c| c["observedGeneration"] == *generation && c["status"] == "True");
-        if settled
-            || old.is_some_and(|c| {
-                c["observedGeneration"] == *generation
-                    && c["reason"] == reason
-                    && c["message"] == message
-            })
-        {
+            .find(|c| c["type"] == ACTIVE && c["observedGeneration"] == *generation);
+        let settled = concern < Concern::Named && old.is_some_and(|c| c["status"] == "True");
+        let said = |c: &Value| c["reason"] == state.reason && c["message"] == state.message;
+        if settled || old.is_some_and(said) {
             return;
         }
+        let State {
+            status,
+            reason,
+            message,
+        } = state;
         let condition = json!({"type": ACTIVE, "status": status, "reason": reason, "message": message,
             "observedGeneration": generation, "lastTransitionTime": now()});
         let written = self
@@ -106,6 +99,55 @@ impl Mesh {
         // It may have been deleted meanwhile, and then needs no condition.
         settle(written, &[404]);
     }
+}
+
+/// What the condition of an object says.
+struct State {
+    status: &'static str,
+    reason: &'static str,
+    message: String,
+}
+
+impl Progress {
+    /// How far an object is, and what the refusals have to do with it.
+    fn state(&self, kind: Kind, object: &Value) -> (Concern, State) {
+        let concern = |rejection: &Rejection| match &rejection.refused {
+            Some(refused) => culprit::concern(refused, kind, object),
+            None => Concern::Part,
+        };
+        let own = self.rejected.iter().map(|one| (concern(one), one));
+        let own: Vec<_> = own
+            .filter(|(concern, _)| *concern > Concern::None)
+            .collect();
+        let (status, reason, message) = if !own.is_empty() {
+            (
+                "False",
+                "Rejected",
+                texts(own.iter().map(|(_, one)| *one), "; "),
+            )
+        } else if !self.warming.is_empty() {
+            ("False", "Warming", self.warming.join("; "))
+        } else if !self.waiting.is_empty() {
+            ("False", "Pushing", self.waiting.join("; "))
+        } else {
+            ("True", "Active", "active at every proxy".to_owned())
+        };
+        let state = State {
+            status,
+            reason,
+            message,
+        };
+        let most = own.into_iter().map(|(concern, _)| concern).max();
+        (most.unwrap_or(Concern::None), state)
+    }
+}
+
+fn texts<'a>(rejections: impl IntoIterator<Item = &'a Rejection>, between: &str) -> String {
+    let texts: Vec<&str> = rejections
+        .into_iter()
+        .map(|one| one.text.as_str())
+        .collect();
+    texts.join(between)
 }
 
 /// Whether an event is this controller's own writing.

@@ -34,6 +34,8 @@ struct Subscription {
     given: BTreeSet<String>,
     /// The proxy asked for something that a change of the snapshot would not bring.
     owed: bool,
+    /// The version of the type that was accepted last.
+    accepted: u64,
     sent: Option<Sent>,
 }
 
@@ -210,15 +212,8 @@ impl Conversation {
             status
                 .unanswered
                 .extend(subscription.unanswered(kind, resources));
-            if let Some(Sent {
-                answer: Answer::Refused(message),
-                ..
-            }) = &subscription.sent
-            {
-                status.rejection = Some(Rejected {
-                    type_url: kind.type_url(),
-                    message: message.clone(),
-                });
+            if let Progress::Rejected(_, why) = &status.progress[kind.index()] {
+                status.rejection = Some(why.clone());
             }
         }
         if status.settled(&resources.version) == Ok(Ok(())) {
@@ -247,7 +242,10 @@ impl Subscription {
                     sent.answer = Answer::Refused(error.message);
                     repeated = false;
                 }
-                None if sent.answer == Answer::None => sent.answer = Answer::Accepted,
+                None if sent.answer == Answer::None => {
+                    sent.answer = Answer::Accepted;
+                    self.accepted = sent.version;
+                }
                 None => {}
             }
         }
@@ -313,6 +311,21 @@ impl Subscription {
             .collect()
     }
 
+    fn refused(&self, kind: ResourceType, resources: &Resources, message: &str) -> Rejected {
+        let fresh = self
+            .wanted(kind, resources)
+            .filter(|(_, resource)| resource.changed > self.accepted);
+        let mut names: Vec<String> = fresh.map(|(name, _)| name.to_string()).collect();
+        if names.iter().any(|name| message.contains(name)) {
+            names.retain(|name| message.contains(name));
+        }
+        Rejected {
+            type_url: kind.type_url(),
+            message: message.to_owned(),
+            names,
+        }
+    }
+
     fn progress(&self, kind: ResourceType, resources: &Resources) -> Progress {
         let current = resources.version.types[kind.index()];
         if self.is_due(kind, resources) {
@@ -320,7 +333,8 @@ impl Subscription {
         }
         match self.sent.as_ref().map(|sent| (&sent.answer, sent.version)) {
             Some((Answer::Refused(message), version)) => {
-                Progress::Rejected(version, message.clone())
+                let refused = self.refused(kind, resources, message);
+                Progress::Rejected(version, refused)
             }
             Some((Answer::Accepted, _)) => Progress::Acknowledged(current),
             // Nothing it asked for by name is to be had: there is nothing to acknowledge.

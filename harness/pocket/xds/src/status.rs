@@ -103,6 +103,8 @@ pub struct Rejected {
     pub type_url: String,
     /// Envoy's own words.
     pub message: String,
+    /// Those of the resources that were new to the proxy, where Envoy names them only those it names.
+    pub names: Vec<String>,
 }
 
 /// Why a version was not acknowledged.
@@ -153,7 +155,7 @@ pub(crate) enum Progress {
     /// In force up to this version of the type.
     Acknowledged(u64),
     /// This version of the type was refused.
-    Rejected(u64, String),
+    Rejected(u64, Rejected),
 }
 
 impl ProxyStatus {
@@ -167,12 +169,8 @@ impl ProxyStatus {
             match &self.progress[kind.index()] {
                 Progress::Acknowledged(have) if *have >= wanted => {}
                 Progress::NotAsked if !kind.is_wildcard() => {}
-                Progress::Rejected(refused, message) if *refused >= wanted => {
-                    let rejected = Rejected {
-                        type_url: kind.type_url(),
-                        message: message.clone(),
-                    };
-                    return Ok(Err(rejected));
+                Progress::Rejected(refused, why) if *refused >= wanted => {
+                    return Ok(Err(why.clone()));
                 }
                 Progress::NotAsked => {
                     return Err(format!("the proxy to ask for {}", kind.plural()));

@@ -167,10 +167,28 @@ fn a_refusal_stands_until_something_better_is_accepted() {
         talk.ask(ResourceType::Cluster, "1-1", &[], Some("no")),
         NONE
     );
-    assert_eq!(talk.status().rejection.unwrap().message, "no");
+    let refused = talk.status().rejection.unwrap();
+    assert_eq!(
+        (refused.message.as_str(), &refused.names[..]),
+        ("no", &["c".to_owned()][..])
+    );
     assert_eq!(talk.set("2s", &[]), ["Cluster 1-2 x1"]);
     talk.ask(ResourceType::Cluster, "1-2", &[], None);
     assert_eq!(talk.status().rejection, None);
+}
+
+#[test]
+fn a_refusal_names_what_was_new() {
+    let mut talk = Talk::new();
+    let all = ["a", "b", "c", "d"];
+    talk.set("1s", &["a", "b"]);
+    talk.ask(ResourceType::Secret, "", &all, None);
+    talk.ask(ResourceType::Secret, "1-1", &all, None);
+    assert_eq!(talk.set("1s", &all), ["Secret 1-2 x4"]);
+    for (said, names) in [("<inline>", &["c", "d"][..]), ("d: no", &["d"])] {
+        talk.ask(ResourceType::Secret, "1-2", &all, Some(said));
+        assert_eq!(talk.status().rejection.unwrap().names, names, "{said}");
+    }
 }
 
 #[test]
