@@ -6,7 +6,6 @@ use meshproof_mesh::ProxyId;
 use meshproof_pocket_xds::admin::Admin;
 use meshproof_pocket_xds::{AckError, ProxyStatus, Rejected, Version};
 use tokio::sync::watch;
-use tokio::time::Instant;
 
 use super::report::Compiled;
 use super::{ADMIN, Mesh};
@@ -113,19 +112,12 @@ impl Mesh {
             progress.waiting.push("the router's rules".to_owned());
         }
         for told in &mut round.proxies {
-            let (connected, unanswered) = {
-                let status = told.status.borrow_and_update();
-                (status.connected, status.unanswered.clone())
-            };
-            if !connected {
+            // Read at once: an answer that comes later may be to what is unanswered now.
+            let status = told.status.borrow_and_update().clone();
+            if !status.connected {
                 continue;
             }
-            let key = self.key(&told.proxy.namespace, &told.proxy.name);
-            match self
-                .ads
-                .acknowledged(key, told.version, Instant::now())
-                .await
-            {
+            match status.answer(&told.version) {
                 Ok(()) => {}
                 Err(AckError::Rejected(refused)) => {
                     progress.rejected.push(Rejection::by(&told.proxy, refused));
@@ -136,8 +128,8 @@ impl Mesh {
                         .push(format!("proxy {}: {waiting_for}", told.proxy));
                 }
             }
-            if !unanswered.is_empty() {
-                let names: Vec<&str> = unanswered.iter().map(|u| u.name.as_str()).collect();
+            if !status.unanswered.is_empty() {
+                let names: Vec<&str> = status.unanswered.iter().map(|u| u.name.as_str()).collect();
                 progress
                     .warming
                     .extend(self.warming(&told.proxy, &names.join(", ")).await);

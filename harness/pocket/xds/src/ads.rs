@@ -88,10 +88,7 @@ impl Ads {
         .await;
         drop(settled);
         let last = status.borrow();
-        match last.settled(&version) {
-            Ok(answer) => Ok(answer?),
-            Err(waiting_for) => Err(AckError::Deadline { waiting_for }),
-        }
+        last.answer(&version)
     }
 
     /// The proxy's status, and every change of it.

@@ -159,6 +159,15 @@ pub(crate) enum Progress {
 }
 
 impl ProxyStatus {
+    /// Whether the proxy has acknowledged `version` or something newer; not yet is
+    /// [`AckError::Deadline`]. What is read together from one status belongs together.
+    pub fn answer(&self, version: &Version) -> Result<(), AckError> {
+        match self.settled(version) {
+            Ok(answer) => Ok(answer?),
+            Err(waiting_for) => Err(AckError::Deadline { waiting_for }),
+        }
+    }
+
     /// Whether `version` is settled: in force, refused, or (the error's text) still waited for.
     pub(crate) fn settled(&self, version: &Version) -> Result<Result<(), Rejected>, String> {
         if !self.connected {

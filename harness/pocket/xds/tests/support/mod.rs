@@ -19,12 +19,18 @@ use tokio::{net::UnixListener, time::Instant};
 
 pub(crate) const PROXY: &str = "client-1.default";
 
+/// Envoy, and its version: major, minor.
+pub(crate) struct Program {
+    path: PathBuf,
+    version: (u32, u32),
+}
+
 /// An Envoy with its folder and its server; all end with it.
 pub(crate) struct Rig {
     pub(crate) ads: Ads,
     pub(crate) dir: tempfile::TempDir,
     pub(crate) envoy: Child,
-    pub(crate) program: PathBuf,
+    pub(crate) program: Program,
     _serving: ServeHandle,
 }
 
@@ -35,10 +41,13 @@ impl Drop for Rig {
     }
 }
 
-pub(crate) fn program() -> Option<PathBuf> {
+pub(crate) fn program() -> Option<Program> {
     let options = Options::current().unwrap();
     match meshproof_toolchain::find(&options, &Silent) {
-        Ok(found) => Some(found.envoy.path),
+        Ok(found) => Some(Program {
+            version: found.envoy_version().unwrap(),
+            path: found.envoy.path,
+        }),
         Err(error) => {
             assert!(env::var_os("CI").is_none(), "{error}");
             println!("skipped: {error}");
@@ -47,7 +56,7 @@ pub(crate) fn program() -> Option<PathBuf> {
     }
 }
 
-pub(crate) fn start(dir: &tempfile::TempDir, program: &PathBuf) -> Child {
+pub(crate) fn start(dir: &tempfile::TempDir, program: &Program) -> Child {
     let options = BootstrapOptions {
         node_id: PROXY.to_owned(),
         xds_socket: dir.path().join("xds"),
@@ -59,8 +68,8 @@ pub(crate) fn start(dir: &tempfile::TempDir, program: &PathBuf) -> Child {
     let config = dir.path().join("bootstrap.json");
     fs::write(&config, bootstrap(&options).to_string()).unwrap();
     let log = fs::File::create(dir.path().join("log")).unwrap();
-    Command::new(program)
-        .args(arguments(&config, (1, 40)))
+    Command::new(&program.path)
+        .args(arguments(&config, program.version))
         .stdout(Stdio::null())
         .stderr(log)
         .spawn()
@@ -68,7 +77,7 @@ pub(crate) fn start(dir: &tempfile::TempDir, program: &PathBuf) -> Child {
 }
 
 impl Rig {
-    pub(crate) fn new(program: PathBuf) -> Self {
+    pub(crate) fn new(program: Program) -> Self {
         let dir = tempfile::tempdir().unwrap();
         let ads = Ads::new();
         let serving = ads.serve(PROXY, UnixListener::bind(dir.path().join("xds")).unwrap());
