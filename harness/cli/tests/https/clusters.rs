@@ -1,22 +1,16 @@
 //! Embedded clusters behind HTTPS, and the runner's view of them from their kubeconfigs alone.
 
-use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
-use std::time::Duration;
 
 use meshproof_cluster::kube::config::{KubeConfigOptions, Kubeconfig};
 use meshproof_cluster::kube::{Client, Config};
-use meshproof_cluster::{ActiveEvidence, ClusterAccess, Facts, PodRef, Side};
+use meshproof_cluster::{ClusterAccess, Side};
 use meshproof_pki::{Authority, Leaf};
-use meshproof_pocket::{ClusterName, Pocket, PocketError, PocketOptions, Programs, install};
+use meshproof_pocket::{ClusterName, Pocket};
 use meshproof_pocket_api::{Listening, TlsConfig};
-use meshproof_pocket_node::{NodeError, Program};
 use meshproof_runner::Clusters;
-use meshproof_scenario::Loaded;
-use meshproof_toolchain::{Options, Silent, ToolchainError, find, prepared_datadir};
 
-/// Why this machine cannot have clusters.
-pub(crate) struct Lacking(pub(crate) String);
+use crate::support::facts;
 
 /// Two clusters, each behind a listener with a certificate and a token of its own.
 pub(crate) struct Served {
@@ -31,28 +25,14 @@ struct Door {
 }
 
 impl Served {
-    pub(crate) async fn start(loaded: &Loaded, programs: Programs) -> Result<Self, Lacking> {
-        let clusters = &loaded.scenario.clusters;
-        let mesh_config = [&clusters.client, &clusters.server]
-            .map(|cluster| Some(loaded.file(&cluster.mesh_config).unwrap().text.clone()));
-        let options = PocketOptions {
-            programs,
-            mesh_config,
-        };
-        let pocket = match Pocket::start(options).await {
-            Ok(pocket) => pocket,
-            Err(PocketError::Node(error @ NodeError::NamespacesRefused { .. })) => {
-                return Err(Lacking(error.to_string()));
-            }
-            Err(error) => panic!("starting clusters: {error}"),
-        };
+    pub(crate) async fn open(pocket: Pocket) -> Self {
         let client = Door::open(&pocket, ClusterName::Client).await;
         let server = Door::open(&pocket, ClusterName::Server).await;
-        Ok(Self {
+        Self {
             pocket,
             client,
             server,
-        })
+        }
     }
 
     fn door(&self, side: Side) -> &Door {
@@ -117,47 +97,4 @@ impl Door {
 fn token() -> String {
     let uuid = || std::fs::read_to_string("/proc/sys/kernel/random/uuid").unwrap();
     format!("{}{}", uuid().trim(), uuid().trim())
-}
-
-/// What the command says of its embedded clusters.
-fn facts() -> Facts {
-    Facts {
-        ephemeral: true,
-        active: ActiveEvidence::Conditions,
-        router_pod: Some(PodRef::new(install::SYSTEM_NAMESPACE, install::ROUTER_POD)),
-        ready_within: Duration::from_secs(30),
-        active_within: Duration::from_secs(20),
-        log_flush: Duration::from_millis(20),
-        versions: BTreeMap::new(),
-        ..Facts::istio_defaults("embedded")
-    }
-}
-
-/// The host's programs for pods, as the command finds them, or why there are none.
-pub(crate) fn programs() -> Result<Programs, String> {
-    let told = |error: ToolchainError| error.to_string();
-    let options = Options::current().map_err(told)?;
-    let found = find(&options, &Silent).map_err(told)?;
-    let data_directory = prepared_datadir(&found, &options, &Silent).map_err(told)?;
-    let libraries = found.library_path().map(|paths| {
-        let paths = paths.to_str().unwrap().to_owned();
-        ("LD_LIBRARY_PATH".to_owned(), paths)
-    });
-    Ok(Programs {
-        envoy: found.envoy.path.clone(),
-        envoy_version: found.envoy_version().unwrap(),
-        mysqld: found.mysqld.path.clone(),
-        mysql: found.mysql.path.clone(),
-        libraries: found.library_paths.clone(),
-        share: found
-            .mysql_basedir
-            .as_ref()
-            .map(|prefix| prefix.join("share/mysql")),
-        data_directory,
-        nft: Program {
-            path: found.nft.path.clone(),
-            env: libraries.into_iter().collect(),
-        },
-        own: std::env::current_exe().unwrap(),
-    })
 }
