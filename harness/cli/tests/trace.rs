@@ -83,7 +83,7 @@ fn what_admission_refuses_is_told() {
     );
     let told = text(&output.stderr);
     assert!(
-        told.contains("DestinationRule default/mutual-without takes no effect"),
+        told.contains("refused: DestinationRule default/mutual-without: "),
         "{told}"
     );
     let good = tutorial(&SESSION);

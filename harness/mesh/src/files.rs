@@ -81,6 +81,11 @@ impl ClusterFile {
         })
     }
 
+    /// The objects, as an API server would store them.
+    pub fn objects(&self) -> Vec<Arc<Value>> {
+        self.objects.iter().map(|(_, o)| Arc::clone(o)).collect()
+    }
+
     /// What admission says of each Istio object.
     pub fn judge(&self, mesh: &MeshConfig) -> Vec<Judged> {
         let objects = self.objects.iter().filter(|(_, o)| is_istio(o));
@@ -101,8 +106,7 @@ impl ClusterFile {
     /// See [`compile_cluster_files`].
     pub fn compile(&self, mesh: MeshConfig) -> BTreeMap<String, Value> {
         let judged: Vec<Value> = self.judge(&mesh).into_iter().map(Judged::entry).collect();
-        let objects = self.objects.iter().map(|(_, object)| Arc::clone(object));
-        let snapshot = Objects::new(Arc::new(mesh), objects);
+        let snapshot = Objects::new(Arc::new(mesh), self.objects());
         let proxies = snapshot.proxies();
         let mut files: BTreeMap<String, Value> = proxies
             .iter()
@@ -154,14 +158,8 @@ fn file_name(proxy: &ProxyId, all: &[ProxyId]) -> String {
     format!("proxy-{}.json", proxy.name)
 }
 
-/// Reads Kubernetes objects from YAML documents: a `List` is its items, empty documents are nothing,
-/// `stringData` of a Secret becomes `data`, as an API server stores it.
-pub fn read_objects(file: &str, text: &str) -> Result<Vec<Value>, ClusterFileError> {
-    let placed = placed_objects(file, text)?;
-    Ok(placed.into_iter().map(|(_, object)| object).collect())
-}
-
-/// The same, each with its document's first line.
+/// Reads Kubernetes objects from YAML documents, each with its document's first line: a `List` is its
+/// items, empty documents are nothing, `stringData` of a Secret becomes `data`, as an API server stores it.
 fn placed_objects(file: &str, text: &str) -> Result<Vec<(u64, Value)>, ClusterFileError> {
     let mut objects = Vec::new();
     for (first_line, document) in documents(text) {

@@ -2,9 +2,9 @@
 //! walking. `cargo bench -p meshproof-trace`; at most 5 ms are aimed at.
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
-use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::Instant};
+use std::{collections::BTreeMap, fs, path::Path, time::Instant};
 
-use meshproof_mesh::{MeshConfig, read_objects};
+use meshproof_mesh::{ClusterFile, MeshConfig};
 use meshproof_trace::{Cluster, Ending, Opening, Query, trace};
 
 const ROUNDS: usize = 50;
@@ -43,8 +43,7 @@ fn main() {
 
 fn cluster(name: &str, text: &str) -> Cluster {
     let mesh = MeshConfig::from_yaml("accessLogFile: /dev/stdout").unwrap();
-    let objects = read_objects(name, text).unwrap();
-    Cluster::new(name, mesh, objects.into_iter().map(Arc::new).collect())
+    Cluster::new(name, mesh, ClusterFile::read(name, text).unwrap().objects())
 }
 
 /// In milliseconds.

@@ -2,9 +2,9 @@
 //! ends. Certificates of those clusters are stand-ins, so what depends on them is assumed.
 #![allow(clippy::unwrap_used, missing_docs)]
 
-use std::{collections::BTreeMap, fmt::Write, fs, path::Path, sync::Arc};
+use std::{collections::BTreeMap, fmt::Write, fs, path::Path};
 
-use meshproof_mesh::{MeshConfig, read_objects};
+use meshproof_mesh::{ClusterFile, MeshConfig};
 use meshproof_trace::{Cluster, Opening, Query, Trace, trace};
 
 fn cases() -> std::path::PathBuf {
@@ -13,9 +13,9 @@ fn cases() -> std::path::PathBuf {
 
 fn cluster(case: &str) -> Cluster {
     let read = |file: &str| fs::read_to_string(cases().join(case).join(file)).unwrap();
-    let objects = read_objects(case, &read("cluster.yaml")).unwrap();
+    let file = ClusterFile::read(case, &read("cluster.yaml")).unwrap();
     let mesh = MeshConfig::from_yaml(&read("mesh.yaml")).unwrap();
-    Cluster::new(case, mesh, objects.into_iter().map(Arc::new).collect())
+    Cluster::new(case, mesh, file.objects())
 }
 
 fn traced(client: &str, server: &str, change: impl Fn(&mut Query)) -> Trace {

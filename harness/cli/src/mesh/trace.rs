@@ -6,14 +6,15 @@ use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use meshproof_mesh::{MeshConfig, admit, read_objects};
+use meshproof_mesh::{ClusterFile, MeshConfig};
 use meshproof_trace::{ClientTls, Cluster, Ending, Opening, Query, TlsVersion, Trace};
 use serde_json::Value;
 
-use super::{read, refused};
+use super::{read, refused, say};
 use crate::args::{Output, TraceArgs};
 use crate::exit::Exit;
 use crate::failure::Failure;
+use crate::show::out;
 use crate::show::snippet::render;
 
 /// Follows one connection and prints where it ends. The exit code says whether it gets through.
@@ -26,10 +27,11 @@ pub(crate) fn trace(args: &TraceArgs) -> Result<Exit, Failure> {
     distinct(&args.clusters)?;
     let found =
         meshproof_trace::trace(&clusters, &query).map_err(|error| bad(&error.to_string()))?;
-    match args.output {
-        Output::Text => print!("{found}"),
-        Output::Json => println!("{}", json(&found)?),
-    }
+    let shown = match args.output {
+        Output::Text => found.to_string(),
+        Output::Json => json(&found)? + "\n",
+    };
+    out(&shown).map_err(|error| Failure::of(Exit::EnvironmentFailed, &error))?;
     Ok(match found.outcome {
         Ending::Connected => Exit::Pass,
         Ending::Refused | Ending::Unreachable => Exit::Fail,
@@ -54,11 +56,13 @@ fn cluster(path: &Path, args: &TraceArgs) -> Result<Cluster, Failure> {
         path.to_owned()
     };
     let (text, shown) = (read(&file)?, file.display().to_string());
-    let objects = read_objects(&shown, &text).map_err(|error| refused(&shown, &text, &error))?;
-    let mesh = mesh_config(&file, args, &objects)?;
-    warn(&shown, &objects, &mesh);
-    let objects = objects.into_iter().map(Arc::new).collect();
-    Ok(Cluster::new(&name(path), mesh, objects))
+    let read = ClusterFile::read(&shown, &text).map_err(|error| refused(&shown, &text, &error))?;
+    let mesh = mesh_config(&file, args, &read.objects())?;
+    // What admission refuses takes no effect, and whoever reads the result must know.
+    for judged in read.judge(&mesh) {
+        say(&shown, &text, &judged);
+    }
+    Ok(Cluster::new(&name(path), mesh, read.objects()))
 }
 
 /// A cluster is called as its folder or file.
@@ -89,7 +93,11 @@ fn distinct(paths: &[PathBuf]) -> Result<(), Failure> {
 
 /// The mesh configuration: as given, or `mesh.yaml` beside the cluster, or the ConfigMap `istio` in it,
 /// or Istio's defaults.
-fn mesh_config(file: &Path, args: &TraceArgs, objects: &[Value]) -> Result<MeshConfig, Failure> {
+fn mesh_config(
+    file: &Path,
+    args: &TraceArgs,
+    objects: &[Arc<Value>],
+) -> Result<MeshConfig, Failure> {
     let beside = file.with_file_name("mesh.yaml");
     let given = args
         .mesh_config
@@ -111,21 +119,6 @@ fn mesh_config(file: &Path, args: &TraceArgs, objects: &[Value]) -> Result<MeshC
 fn parsed(text: &str, place: &str) -> Result<MeshConfig, Failure> {
     MeshConfig::from_yaml(text)
         .map_err(|error| bad(&render(&error.to_string(), place, None, None, None)))
-}
-
-/// What admission refuses takes no effect, and whoever reads the result must know.
-fn warn(file: &str, objects: &[Value], mesh: &MeshConfig) {
-    for object in objects {
-        if let Some(error) = admit(object, mesh).error {
-            let text = |field: &str| object["metadata"][field].as_str().unwrap_or_default();
-            eprintln!(
-                "warning: {file}: {} {}/{} takes no effect: {error}",
-                object["kind"].as_str().unwrap_or_default(),
-                text("namespace"),
-                text("name")
-            );
-        }
-    }
 }
 
 fn query(args: &TraceArgs) -> Result<Query, Failure> {

@@ -2,7 +2,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::SystemTime};
 
-use meshproof_mesh::MeshConfig;
+use meshproof_mesh::{ClusterFile, MeshConfig};
 use meshproof_trace::{ClientTls, Cluster, Opening, Query, TlsVersion};
 use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 use serde::Deserialize;
@@ -93,7 +93,8 @@ fn objects(case: &str) -> Vec<Value> {
         .join("../mesh/tests/oracle/cases")
         .join(case)
         .join("cluster.yaml");
-    meshproof_mesh::read_objects(case, &fs::read_to_string(path).unwrap()).unwrap()
+    let file = ClusterFile::read(case, &fs::read_to_string(path).unwrap()).unwrap();
+    file.objects().iter().map(|o| (**o).clone()).collect()
 }
 
 fn find<'a>(objects: &'a mut [Value], wanted: &str) -> &'a mut Value {

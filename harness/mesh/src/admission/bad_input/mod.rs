@@ -17,7 +17,7 @@ use crate::{
         tables::KINDS,
     },
     compile,
-    files::read_objects,
+    files::ClusterFile,
 };
 use places::{Place, Step, places};
 
@@ -303,7 +303,7 @@ fn repeated_keys() {
             &format!("\"{name}\":\"\\u0001\""),
             &format!("\n  \"{name}\": 1,\n  \"{name}\": 2"),
         );
-        let error = read_objects("c.yaml", &text).unwrap_err().to_string();
+        let error = ClusterFile::read("c.yaml", &text).unwrap_err().to_string();
         assert!(
             error.starts_with("c.yaml:3:") && error.contains(name),
             "{} {}: {error}",
