@@ -14,7 +14,7 @@ use crate::support::facts;
 
 /// Two clusters, each behind a listener with a certificate and a token of its own.
 pub(crate) struct Served {
-    pocket: Pocket,
+    pub(crate) pocket: Pocket,
     client: Door,
     server: Door,
 }

@@ -109,7 +109,8 @@ impl Parts<'_> {
         }
         balance(settings, discovery, &mut value);
         self.transport(subset, settings, discovery, &mut value);
-        http_options(self.port.protocol, self.scope.kind(), &mut value);
+        let is_sidecar = || self.scope.kind() == ProxyKind::Sidecar;
+        http_options(self.port.protocol, is_sidecar, &mut value);
         if discovery == Discovery::Eds {
             draft
                 .endpoints
@@ -356,10 +357,14 @@ fn balance(settings: &Settings, discovery: Discovery, cluster: &mut Map<String, 
 }
 
 /// A cluster of an HTTP port says so, for routes that carry TCP through it nothing changes.
-fn http_options(protocol: Protocol, kind: ProxyKind, cluster: &mut Map<String, Value>) {
+fn http_options(
+    protocol: Protocol,
+    is_sidecar: impl Fn() -> bool,
+    cluster: &mut Map<String, Value>,
+) {
     let options = if protocol.is_http2() {
         json!({"explicit_http_config": {"http2_protocol_options": {}}})
-    } else if protocol.is_unsupported() && kind == ProxyKind::Sidecar {
+    } else if protocol.is_unsupported() && is_sidecar() {
         json!({"use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}}})
     } else {
         return;
@@ -386,7 +391,7 @@ pub(crate) fn inbound(scope: &Scope<'_>) -> Vec<Value> {
             traffic_policy::for_port(scope.inbound_rule(&own.service).as_deref(), own.port.number);
         pool(settings.connection_pool.as_ref(), &mut cluster);
         cluster.insert("upstream_bind_config".into(), envoy::passthrough_bind());
-        http_options(own.port.protocol, ProxyKind::Sidecar, &mut cluster);
+        http_options(own.port.protocol, || true, &mut cluster);
         clusters.push(cluster.into());
     }
     clusters

@@ -1,0 +1,104 @@
+//! How long a change takes from the write until it is active at every proxy: `cargo bench -p meshproof
+//! --bench active -- [CHANGES]`, on the clusters of the tutorial with their four Envoys.
+//!
+//! Prints and asserts no time: times belong to a machine. A change that never becomes active fails it.
+
+#![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
+
+#[path = "active/change.rs"]
+mod change;
+#[allow(dead_code, reason = "the tests have more use for it")]
+#[path = "../tests/https/clusters.rs"]
+mod clusters;
+
+use std::path::Path;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use meshproof_cluster::Side;
+use meshproof_pocket::ClusterName;
+use meshproof_record::Status;
+use meshproof_runner::{Nobody, Options, Stop};
+
+use change::{CHANGES, Change};
+use clusters::Served;
+
+const LIMIT_MS: f64 = 15.0;
+
+fn main() -> ExitCode {
+    // As the command does: this program is the node's child and the routers' program too.
+    meshproof_pocket_node::entry();
+    if let Some(code) = meshproof_pocket::router::entry() {
+        return code;
+    }
+    let rounds = std::env::args()
+        .skip(1)
+        .find_map(|argument| argument.parse().ok())
+        .unwrap_or(20_usize);
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(measure(rounds));
+    ExitCode::SUCCESS
+}
+
+async fn measure(rounds: usize) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/mysql-mtls.yaml");
+    let path = path.canonicalize().unwrap();
+    let loaded = meshproof_scenario::load(&path).expect("the tutorial's scenario");
+    let programs = clusters::programs().expect("programs for the clusters");
+    let served = match Served::start(&loaded, programs).await {
+        Ok(served) => served,
+        Err(lacking) => panic!("no clusters here: {}", lacking.0),
+    };
+    let access = served.clusters().await;
+    let (options, stop) = (Options::default(), Stop::new());
+    let done = meshproof_runner::run(&loaded, &path, &access, &options, &Nobody, &stop).await;
+    let cases = &done.scenario.cases;
+    assert!(
+        cases.iter().all(|case| case.verdict.status == Status::Pass),
+        "{cases:#?}"
+    );
+    println!(
+        "from a write to active at every proxy, {rounds} changes of each kind (limit {LIMIT_MS} ms)"
+    );
+    let mut all = Vec::new();
+    for change in CHANGES {
+        let times = several(&served, change, rounds).await;
+        report(change.name, &times);
+        all.extend(times);
+    }
+    report("all", &all);
+    served.stop().await;
+}
+
+async fn several(served: &Served, change: &Change, rounds: usize) -> Vec<Duration> {
+    let cluster = match change.side {
+        Side::Client => ClusterName::Client,
+        Side::Server => ClusterName::Server,
+    };
+    // As the command does, in memory.
+    let client = served.pocket.cluster(cluster).client();
+    let mut times = Vec::new();
+    for nth in 0..rounds {
+        times.push(change::time(&client, change, nth).await);
+    }
+    times
+}
+
+fn report(name: &str, times: &[Duration]) {
+    let mut ms: Vec<f64> = times.iter().map(|t| t.as_secs_f64() * 1000.0).collect();
+    ms.sort_by(f64::total_cmp);
+    let at = |share: usize| ms[(ms.len() - 1) * share / 100];
+    let within = ms.iter().filter(|t| **t <= LIMIT_MS).count();
+    println!(
+        "  {name:<32} least {:>6.1}  median {:>6.1}  90 % {:>6.1}  most {:>6.1} ms   {within} of {} within",
+        at(0),
+        at(50),
+        at(90),
+        at(100),
+        ms.len()
+    );
+}
