@@ -3,6 +3,7 @@
 mod access_log;
 mod cluster;
 mod compiler;
+mod conflict;
 mod endpoints;
 pub(crate) mod envoy;
 mod gateway;
@@ -27,6 +28,7 @@ use serde_json::Value;
 use crate::{Objects, ProxyId, SecretValue};
 
 pub use compiler::Compiler;
+pub use conflict::Conflict;
 
 /// What one Envoy is told, in Envoy's JSON with proto field names.
 ///
@@ -46,6 +48,8 @@ pub struct ProxyConfig {
     pub secrets: BTreeMap<String, Option<SecretValue>>,
     /// Where Istio would have a listener for HTTP, or a chain for HTTP in a listener.
     pub http: Vec<HttpPlace>,
+    /// Declarations that take no effect at this proxy because others win over them.
+    pub conflicts: Vec<Conflict>,
 }
 
 /// An address and port that take HTTP, by name only.
