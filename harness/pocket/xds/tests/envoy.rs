@@ -221,3 +221,53 @@ async fn nobody_answering_is_said() {
         "not acknowledged in time: waiting for the proxy to connect"
     );
 }
+
+#[tokio::test]
+async fn what_istio_seldom_asks_for_is_read_back_as_it_was_told() {
+    let Some(program) = program() else { return };
+    let rig = Rig::new(program);
+    let url = |name: &str| format!("type.googleapis.com/envoy.extensions.{name}");
+    let filters = json!([
+        {"name": "envoy.filters.network.rbac", "typed_config": {
+            "@type": url("filters.network.rbac.v3.RBAC"),
+            "stat_prefix": "tcp.",
+            "shadow_rules_stat_prefix": "istio_ext_authz_",
+            "shadow_rules": {"action": "DENY", "policies": {"istio-ext-authz-p-x": {
+                "permissions": [{"any": true}], "principals": [{"any": true}]}}}}},
+        {"name": "envoy.filters.network.ext_authz", "typed_config": {
+            "@type": url("filters.network.ext_authz.v3.ExtAuthz"),
+            "stat_prefix": "tcp.",
+            "failure_mode_allow": true,
+            "transport_api_version": "V3",
+            "grpc_service": {"envoy_grpc": {"cluster_name": "BlackHole", "authority": "a"}, "timeout": "600s"},
+            "filter_enabled_metadata": {
+                "filter": "envoy.filters.network.rbac",
+                "path": [{"key": "istio_ext_authz_shadow_effective_policy_id"}],
+                "value": {"string_match": {"prefix": "istio-ext-authz-p"}}}}},
+        {"name": "envoy.filters.network.mongo_proxy", "typed_config": {
+            "@type": url("filters.network.mongo_proxy.v3.MongoProxy"), "stat_prefix": "m"}},
+        {"name": "envoy.filters.network.tcp_proxy", "typed_config": {
+            "@type": url("filters.network.tcp_proxy.v3.TcpProxy"),
+            "stat_prefix": "BlackHole",
+            "cluster": "BlackHole",
+            "access_log": [{"name": "envoy.access_loggers.file",
+                "filter": {"extension_filter": {
+                    "name": "envoy.access_loggers.extension_filters.cel",
+                    "typed_config": {
+                        "@type": url("access_loggers.filters.cel.v3.ExpressionFilter"),
+                        "expression": "connection.mtls"}}},
+                "typed_config": {
+                    "@type": url("access_loggers.file.v3.FileAccessLog"),
+                    "path": "/dev/null",
+                    "log_format": {
+                        "text_format_source": {"inline_string": "%REQ_WITHOUT_QUERY(:PATH)%\n"},
+                        "formatters": [{"name": "envoy.formatter.req_without_query", "typed_config": {
+                            "@type": url("formatter.req_without_query.v3.ReqWithoutQuery")}}]}}}]}},
+    ]);
+    let mut told = snapshot("1s", "BlackHole", 1);
+    told.listeners[0]["filter_chains"][0]["filters"] = filters.clone();
+    rig.apply(&told).await.unwrap();
+    let content = rig.content().await;
+    let active = content.listeners[0].active.as_ref().unwrap();
+    assert_eq!(active["filter_chains"][0]["filters"], filters);
+}
