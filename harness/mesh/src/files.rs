@@ -331,8 +331,9 @@ fn proxy_file(config: &ProxyConfig) -> Value {
     let secrets: Map<String, Value> = config
         .secrets
         .iter()
-        // The mesh's own certificates are another authority's business.
+        // The mesh's own certificates are another authority's business, files the container's.
         .filter(|(_, s)| !matches!(s, Some(SecretValue::Workload { .. } | SecretValue::Root)))
+        .filter(|(name, _)| !name.starts_with("file-"))
         .map(|(name, secret)| {
             (
                 name.clone(),

@@ -178,13 +178,14 @@ fn what_the_embedded_mesh_lacks_is_refused_by_name() {
         ),
         (
             "Gateway",
-            json!({"servers": [{"port": {"number": 80, "name": "h", "protocol": "HTTP"}, "hosts": ["*"]}]}),
-            "spec.servers[0].port.protocol: HTTP is not supported",
+            json!({"servers": [{"port": {"number": 443, "name": "h", "protocol": "TLS"}, "hosts": ["*"], "tls": {"mode": "AUTO_PASSTHROUGH"}}]}),
+            "spec.servers[0].tls.mode: AUTO_PASSTHROUGH is not supported",
         ),
         (
-            "AuthorizationPolicy",
-            json!({"action": "CUSTOM", "provider": {"name": "x"}, "rules": [{}]}),
-            "spec.action: CUSTOM is not supported",
+            "Gateway",
+            json!({"servers": [{"port": {"number": 443, "name": "h", "protocol": "TLS"}, "hosts": ["*"],
+                "tls": {"mode": "MUTUAL", "credentialNames": ["a", "vault://b"]}}]}),
+            "spec.servers[0].tls.credentialNames[1]: vault://b is not supported",
         ),
         ("EnvoyFilter", json!({}), "kind EnvoyFilter: not supported"),
     ] {
@@ -218,8 +219,8 @@ fn mesh_configuration_fields_are_judged_too() {
         "mesh configuration: unknown field \"accessLogFil\""
     );
     assert!(
-        error("meshMTLS: {minProtocolVersion: TLSV1_3}")
-            .contains("meshMTLS: not supported by the embedded mesh")
+        error("h2UpgradePolicy: UPGRADE")
+            .contains("h2UpgradePolicy: not supported by the embedded mesh")
     );
     assert!(error("accessLogFile: 3").contains("accessLogFile: Invalid value: \"integer\""));
     assert!(error("a: [").contains("line 1"));

@@ -18,6 +18,7 @@ mod rules;
 mod selectors;
 mod service_entry;
 mod sidecar;
+mod telemetry;
 mod text;
 mod unsupported;
 mod values;
@@ -230,7 +231,12 @@ fn validate(object: &Value, spec: &Value, kind: &Kind, problems: &[Problem]) -> 
         "DestinationRule" => with(spec, |d| destination::validate(d, subject)),
         "PeerAuthentication" => with(spec, selectors::peer_authentication),
         "AuthorizationPolicy" => with(spec, |a| authorization::validate(a, spec, subject)),
-        "Telemetry" => with(spec, |t| selectors::telemetry(t, spec)),
+        "Telemetry" => {
+            let mut found = telemetry::metrics(spec);
+            found.add(telemetry::tracing(spec));
+            found.add(with(spec, |t| selectors::telemetry(t, spec)));
+            found
+        }
         "Sidecar" => with(spec, |s| sidecar::validate(s, spec, subject)),
         other => others::validate(spec, other),
     }

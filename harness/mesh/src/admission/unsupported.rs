@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{MeshConfig, protocol::Protocol};
+use crate::{MeshConfig, mesh_config::ProviderKind};
 
 /// One line for each unsupported value of a spec whose shape is good.
 pub(crate) fn values(spec: &Value, kind: &str, mesh: &MeshConfig) -> Vec<String> {
@@ -31,13 +31,7 @@ fn items<'a>(value: &'a Value, field: &str) -> impl Iterator<Item = (usize, &'a 
 fn gateway(spec: &Value, found: &mut Vec<String>) {
     for (index, server) in items(spec, "servers") {
         let path = format!("spec.servers[{index}]");
-        let text = server["port"]["protocol"].as_str().unwrap_or_default();
-        let protocol = Protocol::parse(text);
         let mode = server["tls"]["mode"].as_str().unwrap_or("PASSTHROUGH");
-        let terminates = !matches!(mode, "PASSTHROUGH" | "AUTO_PASSTHROUGH");
-        if protocol.is_http() || (protocol == Protocol::Https && terminates) {
-            say(found, &format!("{path}.port.protocol"), text);
-        }
         if mode == "AUTO_PASSTHROUGH" {
             say(found, &format!("{path}.tls.mode"), mode);
         }
@@ -45,12 +39,28 @@ fn gateway(spec: &Value, found: &mut Vec<String>) {
     }
 }
 
-/// Credentials are Secrets in the gateway's own namespace, by bare name.
+/// Credentials are Secrets by name, `ConfigMap`s with authorities, or the workload's own certificate.
 fn credential(tls: &Value, path: &str, found: &mut Vec<String>) {
-    let name = tls["credentialName"].as_str().unwrap_or_default();
-    let bare = name.strip_prefix("kubernetes://").unwrap_or(name);
-    if bare.contains("://") || name.starts_with("builtin") {
-        say(found, &format!("{path}.credentialName"), name);
+    let one = |field: &str| Some((format!("{path}.{field}"), tls[field].as_str()?.to_owned()));
+    let many = items(tls, "credentialNames").filter_map(|(index, name)| {
+        let path = format!("{path}.credentialNames[{index}]");
+        Some((path, name.as_str()?.to_owned()))
+    });
+    for (path, name) in [one("credentialName"), one("caCertCredentialName")]
+        .into_iter()
+        .flatten()
+        .chain(many)
+    {
+        let known = match name.split_once("://") {
+            None => !name.starts_with("builtin"),
+            Some(("builtin", rest)) => rest.is_empty(),
+            Some((kind, rest)) => {
+                matches!(kind, "kubernetes" | "configmap" | "sds") && !rest.contains("://")
+            }
+        };
+        if !known {
+            say(found, &path, &name);
+        }
     }
 }
 
@@ -73,9 +83,6 @@ fn service_entry(spec: &Value, found: &mut Vec<String>) {
 }
 
 fn authorization(spec: &Value, found: &mut Vec<String>) {
-    if spec["action"] == "CUSTOM" {
-        say(found, "spec.action", "CUSTOM");
-    }
     for (index, rule) in items(spec, "rules") {
         for (number, condition) in items(rule, "when") {
             let key = condition["key"].as_str().unwrap_or_default();
@@ -127,7 +134,8 @@ fn telemetry(spec: &Value, mesh: &MeshConfig, found: &mut Vec<String>) {
     for (index, logging) in items(spec, "accessLogging") {
         for (number, provider) in items(logging, "providers") {
             let name = provider["name"].as_str().unwrap_or_default();
-            if matches!(mesh.log_provider(name), Some(None)) {
+            let kind = mesh.provider(name).map(|p| &p.kind);
+            if matches!(kind, Some(ProviderKind::RemoteLog)) {
                 let path = format!("spec.accessLogging[{index}].providers[{number}].name");
                 say(
                     found,

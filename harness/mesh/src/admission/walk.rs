@@ -59,6 +59,7 @@ fn shape(value: &Value, shape: &Shape, path: &str, found: &mut Vec<Problem>) {
         Shape::Bool => expect(value, value.is_boolean(), "boolean", path, found),
         Shape::Int => signed(value, path, found),
         Shape::Uint => unsigned(value, path, found),
+        Shape::Number => expect(value, value.is_number(), "number", path, found),
         Shape::Duration => duration_text(value, path, found),
         Shape::Enum(names) => one_of(value, names, path, found),
         Shape::List(item) => list(value, item, path, found),

@@ -2,15 +2,23 @@
 
 use serde::Deserialize;
 
-use super::{Named, WorkloadSelector};
+use super::{Named, TargetRef, WorkloadSelector};
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct AuthorizationPolicy {
     pub(crate) selector: Option<WorkloadSelector>,
+    target_ref: Option<TargetRef>,
+    target_refs: Vec<TargetRef>,
     pub(crate) action: Action,
     pub(crate) provider: Option<Named>,
     pub(crate) rules: Option<Vec<Rule>>,
+}
+
+impl AuthorizationPolicy {
+    pub(crate) fn targets(&self) -> &[TargetRef] {
+        super::targets(&self.target_refs, self.target_ref.as_ref())
+    }
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

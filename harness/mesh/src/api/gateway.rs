@@ -63,6 +63,7 @@ pub(crate) struct ServerTls {
     pub(crate) ca_crl: String,
     pub(crate) credential_name: String,
     pub(crate) credential_names: Vec<String>,
+    pub(crate) ca_cert_credential_name: String,
     pub(crate) tls_certificates: Vec<serde_json::Value>,
     pub(crate) subject_alt_names: Vec<String>,
     pub(crate) verify_certificate_spki: Vec<String>,
@@ -70,6 +71,8 @@ pub(crate) struct ServerTls {
     pub(crate) min_protocol_version: TlsVersion,
     pub(crate) max_protocol_version: TlsVersion,
     pub(crate) cipher_suites: Vec<String>,
+    pub(crate) ecdh_curves: Vec<String>,
+    pub(crate) insecure_skip_verify: bool,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]

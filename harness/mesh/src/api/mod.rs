@@ -36,6 +36,24 @@ pub(crate) struct WorkloadSelector {
     pub(crate) match_labels: Labels,
 }
 
+/// `targetRef` and `targetRefs` of the security and telemetry kinds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(default)]
+pub(crate) struct TargetRef {
+    pub(crate) group: String,
+    pub(crate) kind: String,
+    pub(crate) name: String,
+    pub(crate) namespace: String,
+}
+
+/// The targets of a policy that says them in the one field or the other.
+pub(crate) fn targets<'a>(many: &'a [TargetRef], one: Option<&'a TargetRef>) -> &'a [TargetRef] {
+    match (many, one) {
+        ([], Some(one)) => std::slice::from_ref(one),
+        _ => many,
+    }
+}
+
 /// A port by number.
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default)]

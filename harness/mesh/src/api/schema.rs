@@ -11,6 +11,8 @@ pub(crate) enum Shape {
     Int,
     /// A whole number of 32 bits, without a sign.
     Uint,
+    /// A number, whole or not.
+    Number,
     /// A protobuf duration, such as `10s` or `1.5h`, in Go's notation.
     Duration,
     /// One of these names.

@@ -1,7 +1,7 @@
 //! Every field of Istio 1.32's kinds on the road of a TCP connection, from its API reference.
 
 use super::schema::{Field, Kind, Shape, must, no, yes};
-use Shape::{Bool, Duration, Enum, Int, List, Map, Object, Opaque, Text, Uint};
+use Shape::{Bool, Duration, Enum, Int, List, Map, Number, Object, Opaque, Text, Uint};
 
 const TEXTS: Shape = List(&Text);
 const OBJECT: Shape = Opaque("object");
@@ -125,16 +125,16 @@ const SERVER_TLS: &[Field] = &[
     yes("minProtocolVersion", TLS_VERSION),
     yes("maxProtocolVersion", TLS_VERSION),
     yes("cipherSuites", TEXTS),
-    no("httpsRedirect", Bool),
-    no("serverCertificate", Text),
-    no("privateKey", Text),
-    no("caCertificates", Text),
+    yes("httpsRedirect", Bool),
+    yes("serverCertificate", Text),
+    yes("privateKey", Text),
+    yes("caCertificates", Text),
     no("caCrl", Text),
-    no("credentialNames", TEXTS),
-    no("caCertCredentialName", Text),
+    yes("credentialNames", TEXTS),
+    yes("caCertCredentialName", Text),
     no("tlsCertificates", ARRAY),
-    no("ecdhCurves", TEXTS),
-    no("insecureSkipVerify", Bool),
+    yes("ecdhCurves", TEXTS),
+    yes("insecureSkipVerify", Bool),
 ];
 
 const ROUTE: Shape = List(&Object(&[
@@ -389,10 +389,17 @@ const OPERATION: Shape = Object(&[
     yes("notPaths", TEXTS),
 ]);
 
+const TARGET_REF: Shape = Object(&[
+    yes("group", Text),
+    yes("kind", Text),
+    yes("name", Text),
+    yes("namespace", Text),
+]);
+
 const AUTHORIZATION_POLICY: &[Field] = &[
     yes("selector", MATCH_LABELS),
-    no("targetRef", OBJECT),
-    no("targetRefs", ARRAY),
+    yes("targetRef", TARGET_REF),
+    yes("targetRefs", List(&TARGET_REF)),
     yes("action", Enum(&["ALLOW", "DENY", "AUDIT", "CUSTOM"])),
     yes("provider", Object(&[yes("name", Text)])),
     yes(
@@ -412,23 +419,88 @@ const AUTHORIZATION_POLICY: &[Field] = &[
     ),
 ];
 
-const TELEMETRY_SPEC: &[Field] = &[
-    yes("selector", MATCH_LABELS),
-    no("targetRef", OBJECT),
-    no("targetRefs", ARRAY),
-    no("tracing", ARRAY),
-    no("metrics", ARRAY),
+const WORKLOAD_MODE: Shape = Enum(&["CLIENT_AND_SERVER", "CLIENT", "SERVER"]);
+const PROVIDERS: Shape = List(&Object(&[must("name", Text)]));
+
+/// Traces are of HTTP alone.
+const TRACING: &[Field] = &[
+    yes("match", Object(&[yes("mode", WORKLOAD_MODE)])),
+    yes("providers", PROVIDERS),
+    yes("randomSamplingPercentage", Number),
+    yes("disableSpanReporting", Bool),
+    yes("disableContextPropagation", Bool),
+    yes("useRequestIdForTraceSampling", Bool),
+    yes("enableIstioTags", Bool),
     yes(
-        "accessLogging",
+        "customTags",
+        Map(&Object(&[
+            yes("literal", Object(&[yes("value", Text)])),
+            yes(
+                "environment",
+                Object(&[yes("name", Text), yes("defaultValue", Text)]),
+            ),
+            yes(
+                "header",
+                Object(&[yes("name", Text), yes("defaultValue", Text)]),
+            ),
+            yes("formatter", Object(&[yes("value", Text)])),
+        ])),
+    ),
+];
+
+/// Metrics are made by filters that a stock Envoy lacks; they decide nothing.
+const METRICS: &[Field] = &[
+    yes("providers", PROVIDERS),
+    yes("reportingInterval", Duration),
+    yes(
+        "overrides",
         List(&Object(&[
             yes(
                 "match",
-                Object(&[yes(
-                    "mode",
-                    Enum(&["CLIENT_AND_SERVER", "CLIENT", "SERVER"]),
-                )]),
+                Object(&[
+                    yes(
+                        "metric",
+                        Enum(&[
+                            "ALL_METRICS",
+                            "REQUEST_COUNT",
+                            "REQUEST_DURATION",
+                            "REQUEST_SIZE",
+                            "RESPONSE_SIZE",
+                            "TCP_OPENED_CONNECTIONS",
+                            "TCP_CLOSED_CONNECTIONS",
+                            "TCP_SENT_BYTES",
+                            "TCP_RECEIVED_BYTES",
+                            "GRPC_REQUEST_MESSAGES",
+                            "GRPC_RESPONSE_MESSAGES",
+                        ]),
+                    ),
+                    yes("customMetric", Text),
+                    yes("mode", WORKLOAD_MODE),
+                ]),
             ),
-            yes("providers", List(&Object(&[must("name", Text)]))),
+            yes("disabled", Bool),
+            yes(
+                "tagOverrides",
+                Map(&Object(&[
+                    yes("operation", Enum(&["UPSERT", "REMOVE"])),
+                    yes("value", Text),
+                ])),
+            ),
+        ])),
+    ),
+];
+
+const TELEMETRY_SPEC: &[Field] = &[
+    yes("selector", MATCH_LABELS),
+    yes("targetRef", TARGET_REF),
+    yes("targetRefs", List(&TARGET_REF)),
+    yes("tracing", List(&Object(TRACING))),
+    yes("metrics", List(&Object(METRICS))),
+    yes(
+        "accessLogging",
+        List(&Object(&[
+            yes("match", Object(&[yes("mode", WORKLOAD_MODE)])),
+            yes("providers", PROVIDERS),
             yes("disabled", Bool),
             yes("filter", Object(&[yes("expression", Text)])),
         ])),

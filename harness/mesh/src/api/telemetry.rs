@@ -2,13 +2,30 @@
 
 use serde::Deserialize;
 
-use super::{Named, WorkloadSelector};
+use super::{Named, TargetRef, WorkloadSelector};
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Telemetry {
     pub(crate) selector: Option<WorkloadSelector>,
+    target_ref: Option<TargetRef>,
+    target_refs: Vec<TargetRef>,
     pub(crate) access_logging: Vec<AccessLogging>,
+}
+
+impl Telemetry {
+    pub(crate) fn targets(&self) -> &[TargetRef] {
+        super::targets(&self.target_refs, self.target_ref.as_ref())
+    }
+
+    /// Whether it is for a whole namespace or the mesh.
+    pub(crate) fn is_wide(&self) -> bool {
+        let selects = self
+            .selector
+            .as_ref()
+            .is_some_and(|s| !s.match_labels.is_empty());
+        !selects && self.targets().is_empty()
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]

@@ -1,25 +1,16 @@
 //! Access logs of connections and listeners: the mesh's own, or those of `Telemetry` resources
 //! (`pilot/pkg/model/telemetry.go`, `pilot/pkg/networking/core/accesslog.go`).
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
-use super::envoy::extension;
+use super::{attachment, envoy::extension};
 use crate::{
     MeshConfig, Objects,
-    api::{
-        self,
-        telemetry::{AccessLogging, Telemetry, WorkloadMode},
-    },
-    mesh_config::{AccessLogEncoding, FileLogProvider},
-    objects::{
-        Config,
-        pod::{Pod, ProxyKind},
-    },
+    api::telemetry::{AccessLogging, WorkloadMode},
+    mesh_config::{AccessLogEncoding, FileLogProvider, Provider, ProviderKind},
+    objects::pod::{Pod, ProxyKind},
 };
 
 /// The keys of Istio's JSON access logs and the operators behind them.
@@ -118,40 +109,31 @@ fn insert(into: &mut Map<String, Value>, logs: &[Value]) {
     }
 }
 
-/// The `Telemetry` resources of a pod: of the mesh, of its namespace, its own. One of each.
+/// What `Telemetry` resources say to a pod, the widest first: the oldest of the mesh, the oldest of its
+/// namespace, and all that select it.
 fn telemetries<'a>(objects: &'a Objects, pod: &Pod) -> Vec<&'a [AccessLogging]> {
     let root = objects.mesh().root_namespace();
     let namespace = pod.meta.namespace.as_str();
-    let is_wide = |t: &Telemetry| {
-        t.selector
-            .as_ref()
-            .is_none_or(|s| s.match_labels.is_empty())
-    };
     let wide = |owner: &str| {
         objects
             .telemetries
             .iter()
-            .find(|t| t.meta.namespace == owner && is_wide(&t.spec))
+            .find(|t| t.meta.namespace == owner && t.spec.is_wide())
     };
-    let own = objects.telemetries.iter().find(|t| {
+    let own = objects.telemetries.iter().filter(|t| {
         t.meta.namespace == namespace
-            && !is_wide(&t.spec)
-            && t.spec
-                .selector
-                .as_ref()
-                .is_some_and(|s| api::selects(&s.match_labels, &pod.meta.labels))
+            && !t.spec.is_wide()
+            && attachment::holds(t.spec.targets(), t.spec.selector.as_ref(), &t.meta, pod)
     });
     let of_namespace = if namespace == root {
         None
     } else {
         wide(namespace)
     };
-    let found: Vec<&Arc<Config<Telemetry>>> = [wide(root), of_namespace, own]
+    [wide(root), of_namespace]
         .into_iter()
         .flatten()
-        .collect();
-    found
-        .into_iter()
+        .chain(own)
         .map(|t| t.spec.access_logging.as_slice())
         .filter(|l| !l.is_empty())
         .collect()
@@ -164,13 +146,7 @@ fn logs(mesh: &MeshConfig, levels: &[&[AccessLogging]], mode: WorkloadMode) -> L
         return mesh_logs(mesh);
     }
     let mut found = Logs::default();
-    for (name, choice) in &chosen {
-        let Some(Some(provider)) = mesh.log_provider(name) else {
-            continue;
-        };
-        if choice.disabled {
-            continue;
-        }
+    for (provider, choice) in chosen.iter().filter(|(_, c)| !c.disabled) {
         let cel = choice.expression.as_deref().map(cel_filter);
         found.connection.push(file_log(provider, cel.clone()));
         let filter = match cel {
@@ -211,18 +187,40 @@ struct Choice {
     expression: Option<String>,
 }
 
-/// The providers that resources choose, by name; empty where they choose none that exists.
-fn providers(
+/// The providers that resources choose and that write files, in the order of their names; empty where
+/// they choose none.
+fn providers<'a>(
+    mesh: &'a MeshConfig,
+    levels: &[&[AccessLogging]],
+    mode: WorkloadMode,
+) -> Vec<(&'a FileLogProvider, Choice)> {
+    let mut found: Vec<(&Provider, &FileLogProvider, Choice)> = chosen(mesh, levels, mode)
+        .into_iter()
+        .filter_map(|(name, choice)| {
+            let provider = mesh.provider(&name)?;
+            match &provider.kind {
+                ProviderKind::File(file) => Some((provider, file, choice)),
+                _ => None,
+            }
+        })
+        .collect();
+    found.sort_by(|(a, ..), (b, ..)| a.name.cmp(&b.name));
+    found
+        .into_iter()
+        .map(|(_, file, choice)| (file, choice))
+        .collect()
+}
+
+/// What is said of each provider that is in scope, by the name that was used.
+fn chosen(
     mesh: &MeshConfig,
     levels: &[&[AccessLogging]],
     mode: WorkloadMode,
 ) -> BTreeMap<String, Choice> {
     let defaults = mesh.default_log_providers();
-    let known = |name: &&String| matches!(mesh.log_provider(name), Some(Some(_)));
     if levels.is_empty() {
         return defaults
             .iter()
-            .filter(known)
             .map(|d| (d.clone(), Choice::default()))
             .collect();
     }
@@ -233,26 +231,21 @@ fn providers(
         let own: Vec<String> = logging.providers.iter().map(|p| p.name.clone()).collect();
         let names = if own.is_empty() { parent.clone() } else { own };
         parent.clone_from(&names);
+        if !fits(logging, mode) {
+            continue;
+        }
         for name in names.iter().filter(|n| in_scope.contains(*n)) {
-            if !fits(logging, mode) {
-                continue;
-            }
             let disabled = logging.disabled.unwrap_or(false);
-            let expression = if disabled {
-                None
-            } else {
-                filters.get(name).cloned().flatten()
-            };
+            let expression = filters.get(name).cloned().flatten();
             found.insert(
                 name.clone(),
                 Choice {
                     disabled,
-                    expression,
+                    expression: expression.filter(|_| !disabled),
                 },
             );
         }
     }
-    found.retain(|name, _| known(&name));
     found
 }
 
@@ -318,7 +311,7 @@ fn file_log(provider: &FileLogProvider, filter: Option<Value>) -> Value {
     if provider.omit_empty_values {
         format.insert("omit_empty_values".into(), true.into());
     }
-    if serde_json::to_string(&format).is_ok_and(|f| f.contains("%REQ_WITHOUT_QUERY")) {
+    if names_formatter(&provider.encoding) {
         let formatter = extension(
             "envoy.formatter.req_without_query",
             "envoy.extensions.formatter.req_without_query.v3.ReqWithoutQuery",
@@ -335,6 +328,21 @@ fn file_log(provider: &FileLogProvider, filter: Option<Value>) -> Value {
         log["filter"] = filter;
     }
     log
+}
+
+/// Whether the format has an operator that is an extension of Envoy's; istiod looks no deeper into JSON
+/// than at the values of its first level.
+fn names_formatter(encoding: &AccessLogEncoding) -> bool {
+    let names = |text: &str| text.contains("%REQ_WITHOUT_QUERY");
+    match encoding {
+        AccessLogEncoding::Text(text) => names(text),
+        AccessLogEncoding::Json(own) => own
+            .iter()
+            .filter_map(Value::as_object)
+            .flat_map(Map::values)
+            .filter_map(Value::as_str)
+            .any(names),
+    }
 }
 
 fn istio_json() -> Value {

@@ -103,7 +103,7 @@ impl Parts<'_> {
         let Some(mut value) = self.basics(&cluster, discovery, &target) else {
             return;
         };
-        pool(settings.connection_pool.as_ref(), &mut value);
+        pool(settings.connection_pool.as_ref(), self.scope, &mut value);
         if let Some(outlier) = &settings.outlier_detection {
             outlier_detection(outlier, &mut value);
         }
@@ -257,37 +257,16 @@ fn dns(scope: &View<'_>, cluster: &mut Map<String, Value>) {
     );
 }
 
-fn pool(pool: Option<&ConnectionPool>, cluster: &mut Map<String, Value>) {
+fn pool(pool: Option<&ConnectionPool>, scope: &View<'_>, cluster: &mut Map<String, Value>) {
     let mut limits = envoy::no_limits();
-    if let Some(tcp) = pool.and_then(|p| p.tcp.as_ref()) {
+    let tcp = pool.and_then(|p| p.tcp.as_ref());
+    envoy::set_keepalive(scope, tcp.and_then(|t| t.tcp_keepalive.as_ref()), cluster);
+    if let Some(tcp) = tcp {
         if let Some(timeout) = tcp.connect_timeout.as_deref().and_then(duration::envoy) {
             cluster.insert("connect_timeout".into(), timeout.into());
         }
         if tcp.max_connections > 0 {
             limits.insert("max_connections".into(), tcp.max_connections.into());
-        }
-        if let Some(keepalive) = &tcp.tcp_keepalive {
-            let seconds = |t: &Option<String>| {
-                t.as_deref()
-                    .and_then(duration::parse)
-                    .map(|n| n / 1_000_000_000)
-            };
-            let mut config = Map::new();
-            if keepalive.probes > 0 {
-                config.insert("keepalive_probes".into(), keepalive.probes.into());
-            }
-            for (field, value) in [
-                ("keepalive_time", seconds(&keepalive.time)),
-                ("keepalive_interval", seconds(&keepalive.interval)),
-            ] {
-                if let Some(value) = value.and_then(|v| i64::try_from(v).ok()) {
-                    config.insert(field.into(), value.into());
-                }
-            }
-            cluster.insert(
-                "upstream_connection_options".into(),
-                json!({"tcp_keepalive": config}),
-            );
         }
     }
     cluster.insert("circuit_breakers".into(), json!({"thresholds": [limits]}));
@@ -383,16 +362,38 @@ pub(crate) fn inbound(scope: &Scope<'_>) -> Vec<Value> {
         by_port.entry(own.target).or_insert(own);
     }
     for (target, own) in by_port {
-        let mut cluster = basics(&format!("inbound|{target}||"), "ORIGINAL_DST", scope);
-        cluster.insert("lb_policy".into(), "CLUSTER_PROVIDED".into());
-        // The largest duration that istiod can say: never.
-        cluster.insert("cleanup_interval".into(), "9223372035s".into());
+        let name = format!("inbound|{target}||");
+        let mut cluster = if scope.mesh().inbound_to_localhost() {
+            local(&name, target, scope)
+        } else {
+            original(&name, scope)
+        };
         let settings =
             traffic_policy::for_port(scope.inbound_rule(&own.service).as_deref(), own.port.number);
-        pool(settings.connection_pool.as_ref(), &mut cluster);
-        cluster.insert("upstream_bind_config".into(), envoy::passthrough_bind());
+        pool(settings.connection_pool.as_ref(), scope, &mut cluster);
         http_options(own.port.protocol, || true, &mut cluster);
         clusters.push(cluster.into());
     }
     clusters
+}
+
+/// Passes connections on to the address that they came for.
+fn original(name: &str, scope: &View<'_>) -> Map<String, Value> {
+    let mut cluster = basics(name, "ORIGINAL_DST", scope);
+    cluster.insert("lb_policy".into(), "CLUSTER_PROVIDED".into());
+    // The largest duration that istiod can say: never.
+    cluster.insert("cleanup_interval".into(), "9223372035s".into());
+    cluster.insert("upstream_bind_config".into(), envoy::passthrough_bind());
+    cluster
+}
+
+/// Passes connections on to the loopback address, as with `inboundTrafficPolicy` LOCALHOST.
+fn local(name: &str, port: u32, scope: &View<'_>) -> Map<String, Value> {
+    let address = envoy::socket_address("127.0.0.1", port);
+    let mut cluster = basics(name, "STATIC", scope);
+    cluster.insert(
+        "load_assignment".into(),
+        json!({"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]}),
+    );
+    cluster
 }

@@ -231,6 +231,10 @@ fn assemble(
             .flat_map(|p| p.endpoints.iter().cloned())
             .collect(),
         http: pieces.iter().flat_map(|p| p.http.iter().cloned()).collect(),
+        conflicts: pieces
+            .iter()
+            .flat_map(|p| p.conflicts.iter().cloned())
+            .collect(),
         secrets,
     }
 }
@@ -276,13 +280,13 @@ fn own_of_sidecar(scope: &Scope<'_>) -> Draft {
     Draft {
         clusters,
         listeners: vec![inbound::virtual_inbound(scope)],
+        conflicts: scope.duplicates(),
         ..Draft::default()
     }
 }
 
 fn own_of_router(scope: &Scope<'_>) -> Draft {
-    Draft {
-        listeners: gateway::listeners(scope),
-        ..Draft::default()
-    }
+    let mut draft = gateway::listeners(scope);
+    draft.conflicts.extend(scope.duplicates());
+    draft
 }

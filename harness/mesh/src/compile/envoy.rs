@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 
 use super::scope::View;
+use crate::{api::destination_rule::TcpKeepalive, duration, protocol::Protocol};
 
 /// An extension: its name and its configuration with the type's name in it.
 pub(crate) fn extension(name: &str, type_name: &str, config: Value) -> Value {
@@ -19,6 +20,14 @@ pub(crate) fn extension(name: &str, type_name: &str, config: Value) -> Value {
 
 pub(crate) fn socket_address(address: &str, port: u32) -> Value {
     json!({"socket_address": {"address": address, "port_value": port}})
+}
+
+/// Where a server listens: without a port `bind` is the path of a Unix socket.
+pub(crate) fn listening_address(bind: &str, port: u32) -> Value {
+    if port == 0 {
+        return json!({"pipe": {"path": bind.strip_prefix("unix://").unwrap_or(bind)}});
+    }
+    socket_address(bind, port)
 }
 
 /// A block as Envoy takes it; an address is the block of itself alone.
@@ -65,6 +74,58 @@ pub(crate) fn raw_buffer() -> Value {
     )
 }
 
+/// The filters that Istio sets before a `tcp_proxy` for what it carries: one that reads Mongo's protocol
+/// for its statistics. Those for Redis and MySQL are off by default (`pilot/pkg/features/xds.go`).
+pub(crate) fn before_tcp_proxy(protocol: Protocol, tcp_proxy: &Value) -> Option<Value> {
+    (protocol == Protocol::Mongo).then(|| {
+        extension(
+            "envoy.filters.network.mongo_proxy",
+            "envoy.extensions.filters.network.mongo_proxy.v3.MongoProxy",
+            json!({"stat_prefix": tcp_proxy["typed_config"]["stat_prefix"]}),
+        )
+    })
+}
+
+/// Keep-alive of connections: the mesh's, and over it a rule's, field by field.
+pub(crate) fn set_keepalive(
+    scope: &View<'_>,
+    own: Option<&TcpKeepalive>,
+    cluster: &mut Map<String, Value>,
+) {
+    let said: Vec<&TcpKeepalive> = scope
+        .mesh()
+        .tcp_keepalive()
+        .into_iter()
+        .chain(own)
+        .collect();
+    if said.is_empty() {
+        return;
+    }
+    let seconds = |t: &Option<String>| {
+        let nanos = t.as_deref().and_then(duration::parse)?;
+        i64::try_from(nanos / 1_000_000_000).ok()
+    };
+    let mut config = Map::new();
+    for keepalive in said {
+        for (field, value) in [
+            (
+                "keepalive_probes",
+                Some(keepalive.probes).filter(|p| *p > 0),
+            ),
+            ("keepalive_time", seconds(&keepalive.time)),
+            ("keepalive_interval", seconds(&keepalive.interval)),
+        ] {
+            if let Some(value) = value {
+                config.insert(field.into(), value.into());
+            }
+        }
+    }
+    cluster.insert(
+        "upstream_connection_options".into(),
+        json!({"tcp_keepalive": config}),
+    );
+}
+
 /// Envoy's circuit breakers are switched off by their largest value.
 pub(crate) fn no_limits() -> Map<String, Value> {
     let most = u32::MAX;
@@ -100,14 +161,22 @@ pub(crate) fn inbound_passthrough_cluster(scope: &View<'_>) -> Value {
 }
 
 fn original_dst_cluster(name: &str, scope: &View<'_>) -> Value {
-    json!({
-        "name": name,
-        "alt_stat_name": "PassthroughCluster;",
-        "type": "ORIGINAL_DST",
-        "connect_timeout": scope.mesh().connect_timeout(),
-        "lb_policy": "CLUSTER_PROVIDED",
-        "circuit_breakers": {"thresholds": [no_limits()]},
-    })
+    let mut cluster = Map::from_iter([
+        ("name".to_owned(), name.into()),
+        ("alt_stat_name".to_owned(), "PassthroughCluster;".into()),
+        ("type".to_owned(), "ORIGINAL_DST".into()),
+        (
+            "connect_timeout".to_owned(),
+            scope.mesh().connect_timeout().into(),
+        ),
+        ("lb_policy".to_owned(), "CLUSTER_PROVIDED".into()),
+        (
+            "circuit_breakers".to_owned(),
+            json!({"thresholds": [no_limits()]}),
+        ),
+    ]);
+    set_keepalive(scope, None, &mut cluster);
+    cluster.into()
 }
 
 /// HTTP options of a cluster, for the ports that speak it.

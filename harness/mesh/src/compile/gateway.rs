@@ -1,158 +1,239 @@
-//! A gateway's listeners (`pilot/pkg/model/gateway.go`, `pilot/pkg/networking/core/gateway.go`).
+//! A gateway's listeners (`pilot/pkg/networking/core/gateway.go`).
+
+mod merge;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Map, Value, json};
 
 use super::{
-    access_log::Direction,
-    envoy::{self, socket_address},
-    rbac, routes,
-    scope::Scope,
-    tcp_proxy, tls,
+    HttpPlace, access_log::Direction, conflict::Conflict, envoy, memo::Draft, rbac, routes,
+    scope::Scope, tcp_proxy, tls,
 };
 use crate::{
-    api::{
-        self,
-        gateway::{Gateway, Server},
-    },
+    api::virtual_service::{TcpRoute, VirtualService},
     host,
-    objects::{Config, Same, service::UNSPECIFIED},
+    objects::Config,
 };
+use merge::{Names, Place, Placed};
 
-/// A server of some `Gateway`, on the port where the pod really listens.
-struct Placed<'a> {
-    server: &'a Server,
-    /// `namespace/name` of its `Gateway`.
-    gateway: String,
-    /// The server's hosts, with `.` made the `Gateway`'s namespace and `*/` gone.
-    hosts: Vec<String>,
-    bind: String,
+/// A filter chain before it is written down.
+#[derive(Debug)]
+struct Chain {
+    /// Of TLS; with `*` among them, any.
+    names: Vec<String>,
+    socket: Option<Value>,
+    filters: Vec<Value>,
+    is_http: bool,
+}
+
+/// An address and port, with what is told apart there.
+#[derive(Debug)]
+struct Listener {
+    address: String,
     port: u32,
+    chains: Vec<Chain>,
 }
 
 /// The listeners of a gateway, one for each address and port that leads somewhere.
-pub(crate) fn listeners(scope: &Scope<'_>) -> Vec<Value> {
-    let access = rbac::filters(scope);
-    let mut names_by_port: BTreeMap<u32, BTreeMap<String, String>> = BTreeMap::new();
-    let mut listeners: Vec<(String, u32, Vec<Value>)> = Vec::new();
+///
+/// Where an HTTP server would stand, TLS is as Istio has it, and the connection ends behind it at the
+/// black hole: it must neither be served by what is not there nor fall to another server's names.
+pub(crate) fn listeners(scope: &Scope<'_>) -> Draft {
     let gateways = scope.gateways();
-    for placed in servers(&gateways, scope) {
-        let chains = chains(
-            &placed,
-            scope,
-            &access,
-            names_by_port.entry(placed.port).or_default(),
-        );
-        match listeners
-            .iter_mut()
-            .find(|(bind, port, _)| *bind == placed.bind && *port == placed.port)
-        {
-            Some((_, _, all)) => all.extend(chains),
-            None => listeners.push((placed.bind.clone(), placed.port, chains)),
+    let merged = merge::servers(&gateways, scope);
+    let mut draft = Draft {
+        conflicts: merged.conflicts,
+        ..Draft::default()
+    };
+    let mut found: Vec<Listener> = Vec::new();
+    let mut builder = Builder {
+        scope,
+        access: rbac::filters(scope),
+        names: BTreeMap::new(),
+        conflicts: &mut draft.conflicts,
+    };
+    for (place, servers) in &merged.places {
+        let chains = builder.chains(place, servers);
+        let same = |l: &&mut Listener| l.address == place.address() && l.port == place.port;
+        match found.iter_mut().find(same) {
+            Some(listener) => listener.chains.extend(chains),
+            None => found.push(Listener {
+                address: place.address().to_owned(),
+                port: place.port,
+                chains,
+            }),
         }
     }
-    listeners
-        .into_iter()
-        .filter(|(_, _, chains)| !chains.is_empty())
-        .map(|(bind, port, chains)| listener(&bind, port, chains, scope))
-        .collect()
+    found.retain(|l| !l.chains.is_empty());
+    for listener in found.iter().filter(|l| l.chains.iter().any(|c| c.is_http)) {
+        draft.http.push(HttpPlace {
+            address: listener.address.clone(),
+            port: listener.port,
+        });
+    }
+    draft.listeners = found.into_iter().map(|l| l.written(scope)).collect();
+    draft
 }
 
-/// All servers that have a place: of two that cannot share a port, the older.
-fn servers<'a>(gateways: &'a [Same<Config<Gateway>>], scope: &Scope<'_>) -> Vec<Placed<'a>> {
-    let mut placed: Vec<Placed<'a>> = Vec::new();
-    let mut names: BTreeMap<u32, BTreeMap<String, String>> = BTreeMap::new();
-    for gateway in gateways {
-        for server in &gateway.spec.servers {
-            let Some(candidate) = place(server, gateway, scope) else {
-                continue;
-            };
-            let known = names.entry(candidate.port).or_default();
-            if server.tls.is_some() && repeats(&candidate.hosts, &candidate.bind, known) {
+struct Builder<'a> {
+    scope: &'a Scope<'a>,
+    /// The filters of authorization.
+    access: Vec<Value>,
+    /// Names of routes that are passed through, by the port of the listener.
+    names: BTreeMap<u32, Names>,
+    conflicts: &'a mut Vec<Conflict>,
+}
+
+impl Builder<'_> {
+    fn chains(&mut self, place: &Place<'_>, servers: &[Placed<'_>]) -> Vec<Chain> {
+        // HTTP servers of a port share one chain.
+        if place.speaks().is_http() {
+            return vec![self.ends_http(Vec::new(), None)];
+        }
+        let mut chains = Vec::new();
+        for server in servers {
+            match &server.server.tls {
+                Some(tls) if tls.mode.is_passthrough() => {
+                    chains.extend(self.passed_through(place, server));
+                }
+                Some(tls) => {
+                    let names = server_names(&server.hosts);
+                    let socket = Some(tls::gateway_server(tls, server.protocol(), self.scope));
+                    if server.is_http() {
+                        chains.push(self.ends_http(names, socket));
+                    } else {
+                        chains.extend(self.terminated(server, names, socket));
+                    }
+                }
+                None => chains.extend(self.terminated(server, Vec::new(), None)),
+            }
+        }
+        chains
+    }
+
+    /// What stands in the place of HTTP's connection manager.
+    fn ends_http(&self, names: Vec<String>, socket: Option<Value>) -> Chain {
+        Chain {
+            names,
+            socket,
+            filters: vec![tcp_proxy::to_cluster(
+                "BlackHoleCluster",
+                None,
+                self.scope,
+                Direction::Out,
+            )],
+            is_http: true,
+        }
+    }
+
+    /// The chain of a server that ends TLS, or has none. `None` without a route.
+    fn terminated(
+        &mut self,
+        server: &Placed<'_>,
+        names: Vec<String>,
+        socket: Option<Value>,
+    ) -> Option<Chain> {
+        let services = self.scope.virtual_services(&server.gateway);
+        let mut bound = services
+            .iter()
+            .filter(|v| shares_host(server, v))
+            .filter_map(|v| Some((v, tcp_route(&v.spec, server)?)));
+        let (config, route) = bound.next()?;
+        for (other, _) in bound {
+            self.conflicts.push(Conflict {
+                place: server.title(),
+                winner: title(config),
+                loser: title(other),
+                reason: "the first route that fits takes every connection of the server".into(),
+            });
+        }
+        let number = u32::try_from(server.number()).ok()?;
+        let filter = tcp_proxy::to_route(&route.route, number, &config.meta, self.scope)?;
+        Some(Chain {
+            names,
+            socket,
+            filters: self.filters(server, filter),
+            is_http: false,
+        })
+    }
+
+    /// One chain for each `tls` route that is bound to the server; the first to name a host keeps it.
+    fn passed_through(&mut self, place: &Place<'_>, server: &Placed<'_>) -> Vec<Chain> {
+        let number = server.number();
+        let mut found = Vec::new();
+        for config in &self.scope.virtual_services(&server.gateway) {
+            if !shares_host(server, config) {
                 continue;
             }
-            if placed.iter().all(|p| can_share(p, &candidate)) {
-                placed.push(candidate);
+            for route in config.spec.tls.iter().filter(|r| !r.route.is_empty()) {
+                for condition in route
+                    .r#match
+                    .iter()
+                    .filter(|m| routes::matches_gateway(m, &server.gateway, number))
+                {
+                    if !self.takes(place, server, config, &condition.sni_hosts) {
+                        continue;
+                    }
+                    let port = u32::try_from(number).unwrap_or_default();
+                    let filter = tcp_proxy::to_route(&route.route, port, &config.meta, self.scope);
+                    found.extend(filter.map(|filter| Chain {
+                        names: condition.sni_hosts.clone(),
+                        socket: None,
+                        filters: self.filters(server, filter),
+                        is_http: false,
+                    }));
+                }
             }
         }
+        found
     }
-    placed
-}
 
-fn place<'a>(
-    server: &'a Server,
-    gateway: &Config<Gateway>,
-    scope: &Scope<'_>,
-) -> Option<Placed<'a>> {
-    let namespace = &gateway.meta.namespace;
-    let port = server.port.as_ref()?;
-    let hosts = server.hosts.iter().map(|h| match h.split_once('/') {
-        Some((".", name)) => format!("{namespace}/{name}"),
-        Some(("*", name)) => name.to_owned(),
-        _ => h.clone(),
-    });
-    Some(Placed {
-        server,
-        gateway: format!("{namespace}/{}", gateway.meta.name),
-        hosts: hosts.collect(),
-        bind: if server.bind.is_empty() {
-            UNSPECIFIED.to_owned()
-        } else {
-            server.bind.clone()
-        },
-        port: real_port(u32::try_from(port.number).ok()?, scope),
-    })
-}
-
-/// The port of the pod behind a port of its Service; a port of no Service is the pod's own.
-fn real_port(number: u32, scope: &Scope<'_>) -> u32 {
-    scope
-        .own_ports()
-        .iter()
-        .find(|own| own.port.number == number)
-        .map_or(number, |own| own.target)
-}
-
-/// Whether a name is taken already on an address; names that are not are taken now.
-fn repeats(hosts: &[String], bind: &str, known: &mut BTreeMap<String, String>) -> bool {
-    let mut repeats = false;
-    for host in hosts {
-        if known.get(host).is_some_and(|b| b == bind) {
-            repeats = true;
-        } else {
-            known.insert(host.clone(), bind.to_owned());
-        }
+    fn takes(
+        &mut self,
+        place: &Place<'_>,
+        server: &Placed<'_>,
+        config: &Config<VirtualService>,
+        names: &[String],
+    ) -> bool {
+        let known = self.names.entry(place.port).or_default();
+        let Err((name, winner)) = known.take(names, &server.server.bind, &title(config)) else {
+            return true;
+        };
+        self.conflicts.push(Conflict {
+            place: server.title(),
+            winner,
+            loser: title(config),
+            reason: format!("the route that is seen first keeps the name {name}"),
+        });
+        false
     }
-    repeats
-}
 
-/// Servers with TLS are told apart by name; a plaintext one takes every connection of its port.
-fn can_share(first: &Placed<'_>, second: &Placed<'_>) -> bool {
-    let same = first.port == second.port && first.bind == second.bind;
-    !same || first.server.tls.is_some()
-}
-
-fn chains(
-    placed: &Placed<'_>,
-    scope: &Scope<'_>,
-    access: &[Value],
-    names: &mut BTreeMap<String, String>,
-) -> Vec<Value> {
-    let tls = placed.server.tls.as_ref();
-    if tls.is_some_and(|t| t.mode.is_passthrough()) {
-        return passed_through(placed, scope, access, names);
+    fn filters(&self, server: &Placed<'_>, last: Value) -> Vec<Value> {
+        let mut filters = self.access.clone();
+        filters.extend(envoy::before_tcp_proxy(server.protocol(), &last));
+        filters.push(last);
+        filters
     }
-    let Some(filter) = tcp_route(placed, scope) else {
-        return Vec::new();
+}
+
+fn title(config: &Config<VirtualService>) -> String {
+    format!(
+        "VirtualService {}/{}",
+        config.meta.namespace, config.meta.name
+    )
+}
+
+/// The first `tcp` route of a `VirtualService` that is bound to the server and leads somewhere.
+fn tcp_route<'a>(service: &'a VirtualService, server: &Placed<'_>) -> Option<&'a TcpRoute> {
+    let holds = |r: &&TcpRoute| {
+        r.r#match.is_empty()
+            || r.r#match
+                .iter()
+                .any(|m| routes::matches_gateway(m, &server.gateway, server.number()))
     };
-    let names = if tls.is_some() {
-        server_names(&placed.hosts)
-    } else {
-        Vec::new()
-    };
-    let socket = tls.map(tls::gateway_server);
-    vec![chain(&names, socket, access, filter)]
+    let mut fitting = service.tcp.iter().filter(holds);
+    fitting.find(|r| !r.route.is_empty())
 }
 
 /// The names of a server, without namespaces.
@@ -162,121 +243,67 @@ fn server_names(hosts: &[String]) -> Vec<String> {
             .map_or(h.as_str(), |(_, name)| name)
             .to_owned()
     };
-    hosts
-        .iter()
-        .map(bare)
-        .collect::<BTreeSet<_>>()
-        .into_iter()
-        .collect()
-}
-
-/// Where the first `tcp` route that is bound to the server leads.
-fn tcp_route(placed: &Placed<'_>, scope: &Scope<'_>) -> Option<Value> {
-    let number = placed.server.port.as_ref()?.number;
-    for config in scope.virtual_services(&placed.gateway) {
-        if !shares_host(&placed.hosts, &config.spec.hosts, &config.meta.namespace) {
-            continue;
-        }
-        let holds = |r: &&api::virtual_service::TcpRoute| {
-            r.r#match.is_empty()
-                || r.r#match
-                    .iter()
-                    .any(|m| routes::matches_gateway(m, &placed.gateway, number))
-        };
-        if let Some(route) = config
-            .spec
-            .tcp
-            .iter()
-            .filter(holds)
-            .find(|r| !r.route.is_empty())
-        {
-            return tcp_proxy::to_route(
-                &route.route,
-                u32::try_from(number).ok()?,
-                &config.meta,
-                scope,
-            );
-        }
-    }
-    None
-}
-
-/// One chain for each `tls` route that is bound to the server; the first to name a host keeps it.
-fn passed_through(
-    placed: &Placed<'_>,
-    scope: &Scope<'_>,
-    access: &[Value],
-    names: &mut BTreeMap<String, String>,
-) -> Vec<Value> {
-    let number = placed.server.port.as_ref().map_or(0, |p| p.number);
-    let mut found = Vec::new();
-    for config in scope.virtual_services(&placed.gateway) {
-        if !shares_host(&placed.hosts, &config.spec.hosts, &config.meta.namespace) {
-            continue;
-        }
-        for route in config.spec.tls.iter().filter(|r| !r.route.is_empty()) {
-            for condition in route
-                .r#match
-                .iter()
-                .filter(|m| routes::matches_gateway(m, &placed.gateway, number))
-            {
-                if repeats(&condition.sni_hosts, &placed.server.bind, names) {
-                    continue;
-                }
-                let port = u32::try_from(number).unwrap_or_default();
-                if let Some(filter) = tcp_proxy::to_route(&route.route, port, &config.meta, scope) {
-                    found.push(chain(&condition.sni_hosts, None, access, filter));
-                }
-            }
-        }
-    }
-    found
+    let names: BTreeSet<String> = hosts.iter().map(bare).collect();
+    names.into_iter().collect()
 }
 
 /// Whether a route's hosts and a server's have one in common, of the route's namespace where it is said.
-fn shares_host(server: &[String], routed: &[String], namespace: &str) -> bool {
-    server.iter().any(|h| {
+fn shares_host(server: &Placed<'_>, config: &Config<VirtualService>) -> bool {
+    server.hosts.iter().any(|h| {
         let (wanted, name) = h
             .split_once('/')
             .map_or((None, h.as_str()), |(n, name)| (Some(n), name));
-        wanted.is_none_or(|n| n == namespace) && routed.iter().any(|r| host::matches(name, r))
+        wanted.is_none_or(|n| n == config.meta.namespace)
+            && config.spec.hosts.iter().any(|r| host::matches(name, r))
     })
 }
 
-fn chain(names: &[String], socket: Option<Value>, access: &[Value], filter: Value) -> Value {
-    let mut chain = Map::new();
-    if !names.is_empty() && !names.iter().any(|n| n == "*") {
-        let mut names = names.to_vec();
-        names.sort();
-        chain.insert("filter_chain_match".into(), json!({"server_names": names}));
+impl Chain {
+    /// Whether TLS must be looked at before the chain can be chosen.
+    fn needs_tls(&self) -> bool {
+        !self.names.is_empty() || self.socket.is_some()
     }
-    let mut filters = access.to_vec();
-    filters.push(filter);
-    chain.insert("filters".into(), filters.into());
-    if let Some(socket) = socket {
-        chain.insert("transport_socket".into(), socket);
+
+    fn written(mut self) -> Value {
+        let mut chain = Map::new();
+        if !self.names.is_empty() && !self.names.iter().any(|n| n == "*") {
+            self.names.sort();
+            chain.insert(
+                "filter_chain_match".into(),
+                json!({"server_names": self.names}),
+            );
+        }
+        chain.insert("filters".into(), self.filters.into());
+        if let Some(socket) = self.socket {
+            chain.insert("transport_socket".into(), socket);
+        }
+        chain.insert("transport_socket_connect_timeout".into(), "15s".into());
+        chain.into()
     }
-    chain.insert("transport_socket_connect_timeout".into(), "15s".into());
-    chain.into()
 }
 
-fn listener(bind: &str, port: u32, chains: Vec<Value>, scope: &Scope<'_>) -> Value {
-    let looks_at_tls = |c: &Value| {
-        let names = !c["filter_chain_match"]["server_names"].is_null();
-        names || !c["transport_socket"].is_null()
-    };
-    let mut listener = Map::new();
-    listener.insert("name".into(), format!("{bind}_{port}").into());
-    listener.insert("address".into(), socket_address(bind, port));
-    listener.insert("traffic_direction".into(), "OUTBOUND".into());
-    listener.insert(
-        "max_connections_to_accept_per_socket_event".into(),
-        1.into(),
-    );
-    if chains.iter().any(looks_at_tls) {
-        listener.insert("listener_filters".into(), json!([envoy::tls_inspector()]));
+impl Listener {
+    fn written(self, scope: &Scope<'_>) -> Value {
+        let mut listener = Map::new();
+        listener.insert(
+            "name".into(),
+            format!("{}_{}", self.address, self.port).into(),
+        );
+        listener.insert(
+            "address".into(),
+            envoy::listening_address(&self.address, self.port),
+        );
+        listener.insert("traffic_direction".into(), "OUTBOUND".into());
+        listener.insert(
+            "max_connections_to_accept_per_socket_event".into(),
+            1.into(),
+        );
+        if self.chains.iter().any(Chain::needs_tls) {
+            listener.insert("listener_filters".into(), json!([envoy::tls_inspector()]));
+        }
+        let chains: Vec<Value> = self.chains.into_iter().map(Chain::written).collect();
+        listener.insert("filter_chains".into(), chains.into());
+        scope.log().of_listener(Direction::Out, &mut listener);
+        listener.into()
     }
-    listener.insert("filter_chains".into(), chains.into());
-    scope.log().of_listener(Direction::Out, &mut listener);
-    listener.into()
 }

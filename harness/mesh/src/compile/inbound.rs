@@ -4,7 +4,7 @@ use serde_json::{Map, Value, json};
 
 use super::{
     access_log::Direction,
-    envoy::socket_address,
+    envoy::{self, socket_address},
     inspectors::{self, ByPort},
     mtls, rbac,
     scope::Scope,
@@ -104,7 +104,7 @@ struct Entry {
     port: Option<u32>,
     cluster: String,
     name: String,
-    speaks: Speaks,
+    protocol: Protocol,
     mode: Mode,
 }
 
@@ -118,7 +118,7 @@ pub(crate) fn virtual_inbound(scope: &Scope<'_>) -> Value {
     needs.entry(INBOUND_PORT).or_default();
     let access = rbac::filters(scope);
     for entry in entries(scope) {
-        for way in ways(entry.speaks, entry.mode) {
+        for way in ways(speaks(entry.protocol), entry.mode) {
             let need = needs.entry(entry.port.unwrap_or(0)).or_default();
             need.tls |= way.transport == "tls";
             need.http |= way.alpn == PLAIN_HTTP_ALPN;
@@ -167,23 +167,27 @@ fn passthrough(port: Option<u32>, mode: Mode) -> Entry {
         port,
         cluster: "InboundPassthroughCluster".into(),
         name: "virtualInbound".into(),
-        speaks: Speaks::Either,
+        protocol: Protocol::Unsupported,
         mode,
     }
 }
+
+/// Ports of the proxy itself: what it captures, and where it tells of its state
+/// (`pilot/pkg/model/context.go`). Their connections are passed through like those to unknown ports.
+const OWN_PORTS: &[u32] = &[15001, INBOUND_PORT, 15021, 15090];
 
 /// One entry for each port of the pod that a service leads to; the oldest service says the protocol.
 fn own_entries(scope: &Scope<'_>, policy: &mtls::Policy) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
     for own in scope.own_ports() {
-        if own.target == INBOUND_PORT || entries.iter().any(|e| e.port == Some(own.target)) {
+        if OWN_PORTS.contains(&own.target) || entries.iter().any(|e| e.port == Some(own.target)) {
             continue;
         }
         entries.push(Entry {
             port: Some(own.target),
             cluster: format!("inbound|{}||", own.target),
             name: format!("0.0.0.0_{}", own.target),
-            speaks: speaks(own.port.protocol),
+            protocol: own.port.protocol,
             mode: policy.for_port(own.target),
         });
     }
@@ -219,13 +223,10 @@ fn chain(entry: &Entry, way: &Way, scope: &Scope<'_>, access: &[Value]) -> Value
         matches.insert("application_protocols".into(), json!(way.alpn));
     }
     matches.insert("transport_protocol".into(), way.transport.into());
+    let last = tcp_proxy::to_cluster(&entry.cluster, None, scope, Direction::In);
     let mut filters = access.to_vec();
-    filters.push(tcp_proxy::to_cluster(
-        &entry.cluster,
-        None,
-        scope,
-        Direction::In,
-    ));
+    filters.extend(envoy::before_tcp_proxy(entry.protocol, &last));
+    filters.push(last);
     let mut chain = Map::new();
     chain.insert("name".into(), entry.name.clone().into());
     chain.insert("filter_chain_match".into(), matches.into());

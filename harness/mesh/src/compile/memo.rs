@@ -10,6 +10,7 @@ use serde_json::Value;
 
 use super::{
     HttpPlace,
+    conflict::Conflict,
     scope::{Check, Facts, Scope, View},
     secrets,
 };
@@ -22,6 +23,7 @@ pub(crate) struct Draft {
     pub(crate) clusters: Vec<Value>,
     pub(crate) endpoints: Vec<Value>,
     pub(crate) http: Vec<HttpPlace>,
+    pub(crate) conflicts: Vec<Conflict>,
 }
 
 /// A part of one or many proxies' configuration.
@@ -31,6 +33,7 @@ pub(crate) struct Piece {
     pub(crate) clusters: Vec<Arc<Value>>,
     pub(crate) endpoints: Vec<Arc<Value>>,
     pub(crate) http: Vec<HttpPlace>,
+    pub(crate) conflicts: Vec<Conflict>,
     /// The SDS names in it.
     pub(crate) secrets: BTreeSet<String>,
 }
@@ -162,6 +165,7 @@ impl Memo {
             clusters: all(draft.clusters),
             endpoints: all(draft.endpoints),
             http: draft.http,
+            conflicts: draft.conflicts,
             secrets: names,
         }
     }

@@ -1,9 +1,11 @@
 //! The configuration of one proxy.
 
 mod access_log;
+mod attachment;
 mod cluster;
 mod compiler;
 mod conflict;
+mod duplicates;
 mod endpoints;
 pub(crate) mod envoy;
 mod gateway;
@@ -33,8 +35,9 @@ pub use conflict::Conflict;
 /// What one Envoy is told, in Envoy's JSON with proto field names.
 ///
 /// EDS and SDS sources are `{"ads": {}}`, so that all of it can be pushed over one ADS stream to a
-/// stock Envoy. Names are unique within each list; order is stable. HTTP listeners are left out and
-/// only named in `http`: such traffic takes the way of traffic to unknown destinations.
+/// stock Envoy. Names are unique within each list; order is stable. HTTP is only named, in `http`: a
+/// sidecar's HTTP listeners are left out, and such traffic takes the way of traffic to unknown
+/// destinations; a gateway's HTTP servers end connections at the black hole.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProxyConfig {
     /// `envoy.config.listener.v3.Listener`, each with its `name`.

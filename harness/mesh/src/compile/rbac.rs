@@ -1,24 +1,25 @@
 //! `AuthorizationPolicy` as network filters (`pilot/pkg/security/authz`).
 
-use std::net::IpAddr;
+mod custom;
+mod rule;
+mod trust_domain;
 
 use serde_json::{Map, Value, json};
 
-use super::{
-    envoy::{cidr, extension},
-    scope::Scope,
-};
+use super::{envoy::extension, scope::Scope};
 use crate::{
-    api::authorization_policy::{Action, AuthorizationPolicy, Condition, Operation, Rule, Source},
+    api::authorization_policy::{Action, AuthorizationPolicy},
     objects::Config,
 };
+use rule::Generator;
 
-/// The filters of the policies that hold for the proxy's workload: AUDIT, DENY, ALLOW, in this order.
+/// The filters of the policies that hold for the proxy's workload: CUSTOM, AUDIT, DENY, ALLOW, in this
+/// order.
 pub(crate) fn filters(scope: &Scope<'_>) -> Vec<Value> {
-    [Action::Audit, Action::Deny, Action::Allow]
-        .into_iter()
-        .filter_map(|action| filter(scope, action))
-        .collect()
+    let mut filters = custom::filters(scope);
+    let own = [Action::Audit, Action::Deny, Action::Allow];
+    filters.extend(own.into_iter().filter_map(|action| filter(scope, action)));
+    filters
 }
 
 fn filter(scope: &Scope<'_>, action: Action) -> Option<Value> {
@@ -28,17 +29,18 @@ fn filter(scope: &Scope<'_>, action: Action) -> Option<Value> {
     }
     let (mut enforced, mut tried) = (None, None);
     for policy in &policies {
-        let is_dry_run = policy
-            .meta
-            .annotations
-            .get("istio.io/dry-run")
-            .is_some_and(|v| v == "true");
-        let rules = if is_dry_run {
+        let rules = if is_dry_run(policy) {
             &mut tried
         } else {
             &mut enforced
         };
-        add(rules.get_or_insert_with(Map::new), policy, scope, action);
+        add(
+            rules.get_or_insert_with(Map::new),
+            policy,
+            scope,
+            action,
+            "",
+        );
     }
     let mut config = Map::new();
     if let Some(policies) = enforced {
@@ -46,19 +48,29 @@ fn filter(scope: &Scope<'_>, action: Action) -> Option<Value> {
     }
     if let Some(policies) = tried {
         config.insert("shadow_rules".into(), rules(action, policies));
-        let name = if action == Action::Deny {
-            "istio_dry_run_deny_"
-        } else {
-            "istio_dry_run_allow_"
+        let prefix = match action {
+            Action::Allow => "istio_dry_run_allow_",
+            Action::Deny => "istio_dry_run_deny_",
+            Action::Audit | Action::Custom => "",
         };
-        config.insert("shadow_rules_stat_prefix".into(), name.into());
+        config.insert("shadow_rules_stat_prefix".into(), prefix.into());
     }
+    Some(network_filter(config))
+}
+
+fn network_filter(mut config: Map<String, Value>) -> Value {
     config.insert("stat_prefix".into(), "tcp.".into());
-    Some(extension(
+    extension(
         "envoy.filters.network.rbac",
         "envoy.extensions.filters.network.rbac.v3.RBAC",
         config.into(),
-    ))
+    )
+}
+
+/// Whether a policy is only tried: its annotation is true, in any of the ways in which Go reads it.
+fn is_dry_run(policy: &Config<AuthorizationPolicy>) -> bool {
+    let said = policy.meta.annotations.get("istio.io/dry-run");
+    said.is_some_and(|v| matches!(v.as_str(), "1" | "t" | "T" | "true" | "True" | "TRUE"))
 }
 
 fn rules(action: Action, policies: Map<String, Value>) -> Value {
@@ -76,15 +88,17 @@ fn rules(action: Action, policies: Map<String, Value>) -> Value {
     rules.into()
 }
 
+/// Adds the rules of a policy, each under a name that logs show.
 fn add(
     rules: &mut Map<String, Value>,
     policy: &Config<AuthorizationPolicy>,
     scope: &Scope<'_>,
     action: Action,
+    prefix: &str,
 ) {
     let name = |i: usize| {
         format!(
-            "ns[{}]-policy[{}]-rule[{i}]",
+            "{prefix}ns[{}]-policy[{}]-rule[{i}]",
             policy.meta.namespace, policy.meta.name
         )
     };
@@ -94,7 +108,7 @@ fn add(
         rules.insert(name(0), never);
     }
     let generator = Generator {
-        scope,
+        mesh: scope.mesh(),
         namespace: &policy.meta.namespace,
         lenient: action != Action::Allow,
     };
@@ -104,338 +118,4 @@ fn add(
             rules.insert(name(index), generated);
         }
     }
-}
-
-/// Which half of Envoy's policy a condition belongs to, and how it is written there.
-#[derive(Clone, Copy)]
-enum Attribute {
-    Principal,
-    Namespace,
-    ServiceAccount,
-    TrustDomain,
-    SourceIp,
-    RemoteIp,
-    DestinationIp,
-    DestinationPort,
-    Sni,
-    /// Known to HTTP only: of a caller...
-    HttpCaller,
-    /// ...or of a request.
-    HttpRequest,
-}
-
-impl Attribute {
-    fn is_permission(self) -> bool {
-        matches!(
-            self,
-            Self::DestinationIp | Self::DestinationPort | Self::Sni | Self::HttpRequest
-        )
-    }
-
-    fn of_condition(key: &str) -> Self {
-        match key {
-            "source.principal" => Self::Principal,
-            "source.namespace" => Self::Namespace,
-            "source.serviceAccount" => Self::ServiceAccount,
-            "source.trustDomain" => Self::TrustDomain,
-            "source.ip" => Self::SourceIp,
-            "remote.ip" => Self::RemoteIp,
-            "destination.ip" => Self::DestinationIp,
-            "destination.port" => Self::DestinationPort,
-            "connection.sni" => Self::Sni,
-            _ => Self::HttpCaller,
-        }
-    }
-}
-
-/// One condition: any of `values`, none of `not_values`.
-struct Term<'a> {
-    attribute: Attribute,
-    values: &'a [String],
-    not_values: &'a [String],
-}
-
-fn term<'a>(
-    attribute: Attribute,
-    values: &'a [String],
-    not_values: &'a [String],
-) -> Option<Term<'a>> {
-    let some = !values.is_empty() || !not_values.is_empty();
-    some.then_some(Term {
-        attribute,
-        values,
-        not_values,
-    })
-}
-
-struct Generator<'a> {
-    scope: &'a Scope<'a>,
-    /// The policy's.
-    namespace: &'a str,
-    /// Whether a condition that TCP cannot judge is left out (DENY, AUDIT) or spoils its rule (ALLOW).
-    lenient: bool,
-}
-
-impl Generator<'_> {
-    fn rule(&self, rule: &Rule) -> Option<Value> {
-        let when: Vec<Term<'_>> = rule.when.iter().filter_map(of_condition).collect();
-        let (permissions, principals): (Vec<&Term<'_>>, Vec<&Term<'_>>) =
-            when.iter().partition(|t| t.attribute.is_permission());
-        let sources: Vec<Vec<Term<'_>>> = rule
-            .from
-            .iter()
-            .flatten()
-            .map(|f| f.source.as_ref().map(of_source).unwrap_or_default())
-            .collect();
-        let operations: Vec<Vec<Term<'_>>> = rule
-            .to
-            .iter()
-            .flatten()
-            .map(|t| t.operation.as_ref().map(of_operation).unwrap_or_default())
-            .collect();
-        let permissions = self.alternatives(
-            &operations,
-            &permissions,
-            "and_rules",
-            "or_rules",
-            "not_rule",
-        )?;
-        let principals = self.alternatives(&sources, &principals, "and_ids", "or_ids", "not_id")?;
-        Some(json!({"permissions": permissions, "principals": principals}))
-    }
-
-    /// One entry for each alternative, or one where there are none, with the `when` conditions in each.
-    fn alternatives(
-        &self,
-        lists: &[Vec<Term<'_>>],
-        when: &[&Term<'_>],
-        and: &str,
-        or: &str,
-        not: &str,
-    ) -> Option<Vec<Value>> {
-        let none = [Vec::new()];
-        let lists = if lists.is_empty() { &none[..] } else { lists };
-        let set = if and == "and_rules" { "rules" } else { "ids" };
-        lists
-            .iter()
-            .map(|own| {
-                let mut all = Vec::new();
-                for term in own.iter().chain(when.iter().copied()) {
-                    all.extend(self.term(term, set, or, not)?);
-                }
-                if all.is_empty() {
-                    all.push(json!({"any": true}));
-                }
-                Some(json!({and: {set: all}}))
-            })
-            .collect()
-    }
-
-    fn term(&self, term: &Term<'_>, set: &str, or: &str, not: &str) -> Option<Vec<Value>> {
-        let mut found = Vec::new();
-        let values = self.values(term.attribute, term.values)?;
-        if !values.is_empty() {
-            found.push(json!({or: {set: values}}));
-        }
-        let values = self.values(term.attribute, term.not_values)?;
-        if !values.is_empty() {
-            found.push(json!({not: {or: {set: values}}}));
-        }
-        Some(found)
-    }
-
-    /// `None` where a value spoils the rule.
-    fn values(&self, attribute: Attribute, values: &[String]) -> Option<Vec<Value>> {
-        let mut found = Vec::new();
-        for value in &self.with_aliases(attribute, values) {
-            match self.value(attribute, value) {
-                Some(value) => found.push(value),
-                None if self.lenient => {}
-                None => return None,
-            }
-        }
-        Some(found)
-    }
-
-    fn value(&self, attribute: Attribute, value: &str) -> Option<Value> {
-        let authenticated = |name: Value| Some(json!({"authenticated": {"principal_name": name}}));
-        match attribute {
-            Attribute::Principal => authenticated(text_matcher(value, "spiffe://")),
-            Attribute::Namespace => {
-                let pattern: Vec<String> = value.split('*').map(quote).collect();
-                authenticated(regex(&format!(".*/ns/{}/.*", pattern.join(".*"))))
-            }
-            Attribute::ServiceAccount => {
-                let (namespace, account) = value.split_once('/').unwrap_or((self.namespace, value));
-                authenticated(regex(&format!(
-                    "spiffe://.+/ns/{}/(.+/|)sa/{}(/.+)?",
-                    quote(namespace),
-                    quote(account)
-                )))
-            }
-            Attribute::TrustDomain => authenticated(trust_domain(value)),
-            Attribute::SourceIp => Some(json!({"direct_remote_ip": block(value)?})),
-            Attribute::RemoteIp => Some(json!({"remote_ip": block(value)?})),
-            Attribute::DestinationIp => Some(json!({"destination_ip": block(value)?})),
-            Attribute::DestinationPort => {
-                let port = value.parse::<u32>().ok().filter(|p| *p <= 65535)?;
-                Some(json!({"destination_port": port}))
-            }
-            Attribute::Sni => Some(json!({"requested_server_name": text_matcher(value, "")})),
-            Attribute::HttpCaller | Attribute::HttpRequest => None,
-        }
-    }
-
-    /// Principals of the mesh's trust domain hold for each of its aliases too.
-    fn with_aliases(&self, attribute: Attribute, values: &[String]) -> Vec<String> {
-        let mesh = self.scope.mesh();
-        let mut domains = vec![mesh.trust_domain().to_owned()];
-        domains.extend(mesh.trust_domain_aliases().iter().cloned());
-        match attribute {
-            Attribute::Principal => values
-                .iter()
-                .flat_map(|v| principal_aliases(v, &domains))
-                .collect(),
-            Attribute::TrustDomain => values
-                .iter()
-                .flat_map(|v| {
-                    if domains.contains(v) {
-                        domains.clone()
-                    } else {
-                        vec![v.clone()]
-                    }
-                })
-                .collect(),
-            _ => values.to_vec(),
-        }
-    }
-}
-
-fn principal_aliases(principal: &str, domains: &[String]) -> Vec<String> {
-    let Some((domain, rest)) = principal.split_once('/') else {
-        return vec![principal.to_owned()];
-    };
-    // `cluster.local` in a policy means the mesh's own trust domain, whatever its name.
-    let own = domain == "cluster.local" || domains.iter().any(|d| domain_matches(domain, d));
-    if !own {
-        return vec![principal.to_owned()];
-    }
-    let rename = |d: &String| {
-        if domain_matches(domain, d) {
-            principal.to_owned()
-        } else {
-            format!("{d}/{rest}")
-        }
-    };
-    let mut found: Vec<String> = domains.iter().map(rename).collect();
-    found.dedup();
-    found
-}
-
-fn domain_matches(pattern: &str, domain: &str) -> bool {
-    match (pattern.strip_prefix('*'), pattern.strip_suffix('*')) {
-        (Some(end), _) => domain.ends_with(end),
-        (None, Some(start)) => domain.starts_with(start),
-        (None, None) => pattern == domain,
-    }
-}
-
-fn of_condition(condition: &Condition) -> Option<Term<'_>> {
-    term(
-        Attribute::of_condition(&condition.key),
-        &condition.values,
-        &condition.not_values,
-    )
-}
-
-fn of_source(s: &Source) -> Vec<Term<'_>> {
-    [
-        term(Attribute::Principal, &s.principals, &s.not_principals),
-        term(
-            Attribute::HttpCaller,
-            &s.request_principals,
-            &s.not_request_principals,
-        ),
-        term(
-            Attribute::ServiceAccount,
-            &s.service_accounts,
-            &s.not_service_accounts,
-        ),
-        term(
-            Attribute::TrustDomain,
-            &s.trust_domains,
-            &s.not_trust_domains,
-        ),
-        term(Attribute::Namespace, &s.namespaces, &s.not_namespaces),
-        term(
-            Attribute::RemoteIp,
-            &s.remote_ip_blocks,
-            &s.not_remote_ip_blocks,
-        ),
-        term(Attribute::SourceIp, &s.ip_blocks, &s.not_ip_blocks),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-fn of_operation(o: &Operation) -> Vec<Term<'_>> {
-    [
-        term(Attribute::HttpRequest, &o.hosts, &o.not_hosts),
-        term(Attribute::HttpRequest, &o.methods, &o.not_methods),
-        term(Attribute::HttpRequest, &o.paths, &o.not_paths),
-        term(Attribute::DestinationPort, &o.ports, &o.not_ports),
-    ]
-    .into_iter()
-    .flatten()
-    .collect()
-}
-
-fn block(value: &str) -> Option<Value> {
-    (value.contains('/') || value.parse::<IpAddr>().is_ok())
-        .then(|| cidr(value))
-        .flatten()
-}
-
-fn regex(pattern: &str) -> Value {
-    json!({"safe_regex": {"regex": pattern}})
-}
-
-/// A value with a wildcard at either end.
-fn text_matcher(value: &str, prefix: &str) -> Value {
-    if value == "*" {
-        return regex(".+");
-    }
-    if let Some(end) = value.strip_prefix('*') {
-        if prefix.is_empty() {
-            return json!({"suffix": end});
-        }
-        return regex(&format!("{prefix}.*{}", quote(end)));
-    }
-    match value.strip_suffix('*') {
-        Some(start) => json!({"prefix": format!("{prefix}{start}")}),
-        None => json!({"exact": format!("{prefix}{value}")}),
-    }
-}
-
-fn trust_domain(value: &str) -> Value {
-    if value == "*" {
-        return json!({"prefix": "spiffe://"});
-    }
-    match value.split_once('*') {
-        None => json!({"prefix": format!("spiffe://{value}/")}),
-        Some((start, end)) => regex(&format!("spiffe://{}[^/]*{}/.*", quote(start), quote(end))),
-    }
-}
-
-/// The text as a regular expression of itself, as Go's `regexp.QuoteMeta` writes it.
-fn quote(text: &str) -> String {
-    let mut quoted = String::with_capacity(text.len());
-    for c in text.chars() {
-        if r"\.+*?()|[]{}^$".contains(c) {
-            quoted.push('\\');
-        }
-        quoted.push(c);
-    }
-    quoted
 }

@@ -4,7 +4,10 @@
 
 use std::{cell::RefCell, ops::Deref, sync::Arc};
 
-use super::{access_log::LogPlan, mtls, outbound::Tenant, outlook::Outlook};
+use super::{
+    access_log::LogPlan, attachment, conflict::Conflict, duplicates, mtls, outbound::Tenant,
+    outlook::Outlook,
+};
 use crate::{
     MeshConfig,
     api::{
@@ -199,7 +202,7 @@ impl<'a> Scope<'a> {
         self.ask(move |f| f.outlook.inbound_rule(&host, &namespace).map(Same::of))
     }
 
-    /// The services' ports that lead to this pod, the oldest service first.
+    /// The services' ports that lead to this pod, the oldest service first, then by host.
     pub(crate) fn own_ports(&self) -> Vec<OwnPort> {
         self.ask_own(own_ports)
     }
@@ -219,13 +222,28 @@ impl<'a> Scope<'a> {
             let holds = |p: &&Arc<Config<AuthorizationPolicy>>| {
                 p.spec.action == action
                     && (p.meta.namespace == o.namespace || p.meta.namespace == root)
-                    && p.spec
-                        .selector
-                        .as_ref()
-                        .is_none_or(|s| api::selects(&s.match_labels, &pod.meta.labels))
+                    && attachment::holds(p.spec.targets(), p.spec.selector.as_ref(), &p.meta, pod)
             };
             let all = o.objects.authorization_policies.iter();
             all.filter(holds).map(Same::of).collect()
+        })
+    }
+
+    /// What is said twice to the pod's accepting side.
+    pub(crate) fn duplicates(&self) -> Vec<Conflict> {
+        self.ask_own(duplicates::conflicts)
+    }
+
+    /// Whether a host is a service's, of one namespace alone or of the one that is said, whoever sees it.
+    pub(crate) fn is_known(&self, host: &str, namespace: Option<&str>) -> bool {
+        let (host, namespace) = (host.to_owned(), namespace.map(str::to_owned));
+        self.ask(move |f| {
+            let wanted = |s: &&Arc<Service>| {
+                s.host == host && namespace.as_ref().is_none_or(|n| *n == s.namespace)
+            };
+            let mut found = f.outlook.objects.services.iter().filter(wanted);
+            let first = found.next();
+            first.is_some_and(|first| found.all(|s| s.namespace == first.namespace))
         })
     }
 
@@ -251,9 +269,12 @@ impl<'a> Scope<'a> {
     }
 }
 
-fn own_ports(outlook: &Outlook<'_>, pod: &Pod) -> Vec<OwnPort> {
-    let services = outlook.objects.services_of(pod);
+/// In the order in which istiod keeps the services of a proxy (`pilot/pkg/model/context.go`).
+pub(crate) fn own_ports(outlook: &Outlook<'_>, pod: &Pod) -> Vec<OwnPort> {
+    let mut services: Vec<&Arc<Service>> = outlook.objects.services_of(pod).collect();
+    services.sort_by_key(|s| (&s.created, &s.host));
     services
+        .into_iter()
         .flat_map(|service| service.ports.iter().map(move |port| (service, port)))
         .filter(|(_, port)| port.protocol != Protocol::Udp)
         .filter_map(|(service, port)| {

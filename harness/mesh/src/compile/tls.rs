@@ -1,29 +1,16 @@
 //! TLS contexts, on both sides of a connection.
 
+mod server;
+
 use serde_json::{Map, Value, json};
 
 use super::{envoy::extension, scope::View};
-use crate::{
-    admission,
-    api::{
-        destination_rule::{ClientTls, ClientTlsMode},
-        gateway::{ServerTls, ServerTlsMode},
-    },
-};
+use crate::api::destination_rule::{ClientTls, ClientTlsMode};
+pub(crate) use server::{gateway_server, mesh_server};
 
 /// What Istio's own clients offer, the first for its peer metadata; a stock Envoy ignores its meaning,
 /// but server sidecars choose their filter chain by it.
 const MESH_ALPN: &[&str] = &["istio-peer-exchange", "istio"];
-const SERVER_ALPN: &[&str] = &["istio-peer-exchange", "h2", "http/1.1"];
-const HTTP_ALPN: &[&str] = &["h2", "http/1.1"];
-const CIPHERS: &[&str] = &[
-    "ECDHE-ECDSA-AES256-GCM-SHA384",
-    "ECDHE-RSA-AES256-GCM-SHA384",
-    "ECDHE-ECDSA-AES128-GCM-SHA256",
-    "ECDHE-RSA-AES128-GCM-SHA256",
-    "AES256-GCM-SHA384",
-    "AES128-GCM-SHA256",
-];
 
 /// The secret of the workload's own certificate.
 pub(crate) const WORKLOAD: &str = "default";
@@ -33,6 +20,10 @@ pub(crate) const ROOT: &str = "ROOTCA";
 pub(crate) const CA_SUFFIX: &str = "-cacert";
 /// What begins the SDS name of a credential in a Secret.
 pub(crate) const CREDENTIAL: &str = "kubernetes://";
+/// What begins the SDS name of authorities in a `ConfigMap`.
+pub(crate) const CONFIG_MAP: &str = "configmap://";
+/// The credential that is the workload's own certificate.
+const BUILTIN: &str = "builtin://";
 
 /// The mesh's own certificates: waited for without end.
 fn mesh_secret(name: &str) -> Value {
@@ -40,8 +31,18 @@ fn mesh_secret(name: &str) -> Value {
 }
 
 /// A credential of the user's: waited for as long as Envoy does by default, 15 s.
+///
+/// `builtin://` is the workload's own certificate, under the names that it always has. `sds://` asks a
+/// server of the user's own in the pod; without one, as here, it is a Secret like any other
+/// (`pilot/pkg/security/model/authentication.go`).
 fn credential_secret(name: &str) -> Value {
-    let name = if name.starts_with(CREDENTIAL) {
+    match name.strip_prefix(BUILTIN) {
+        Some("") => return mesh_secret(WORKLOAD),
+        Some(CA_SUFFIX) => return mesh_secret(ROOT),
+        _ => {}
+    }
+    let name = name.strip_prefix("sds://").unwrap_or(name);
+    let name = if name.starts_with(CREDENTIAL) || name.starts_with(CONFIG_MAP) {
         name.to_owned()
     } else {
         format!("{CREDENTIAL}{name}")
@@ -147,6 +148,21 @@ fn client_versions() -> Value {
     json!({"tls_minimum_protocol_version": "TLSv1_2", "tls_maximum_protocol_version": "TLSv1_3"})
 }
 
+/// Versions, and what the mesh says of TLS other than its own.
+fn client_params(scope: &View<'_>) -> Value {
+    let mut params = client_versions();
+    let defaults = scope.mesh().tls_defaults();
+    for (field, values) in [
+        ("ecdh_curves", &defaults.ecdh_curves),
+        ("cipher_suites", &defaults.cipher_suites),
+    ] {
+        if !values.is_empty() {
+            params[field] = json!(values);
+        }
+    }
+    params
+}
+
 /// Mesh TLS as a client.
 fn mesh_client(sni: &str, names: &[String], is_http2: bool) -> Value {
     let mut alpn: Vec<&str> = MESH_ALPN.to_vec();
@@ -176,7 +192,7 @@ fn origination(tls: &ClientTls, scope: &View<'_>, upstream: &Upstream<'_>) -> Op
         return None;
     }
     let mut common = Map::new();
-    common.insert("tls_params".into(), client_versions());
+    common.insert("tls_params".into(), client_params(scope));
     if upstream.is_http2 {
         common.insert("alpn_protocols".into(), json!(["h2"]));
     }
@@ -208,110 +224,4 @@ fn origination(tls: &ClientTls, scope: &View<'_>, upstream: &Upstream<'_>) -> Op
         context.insert("sni".into(), tls.sni.clone().into());
     }
     Some(context.into())
-}
-
-fn server_socket(context: Value) -> Value {
-    extension(
-        "envoy.transport_sockets.tls",
-        "envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
-        context,
-    )
-}
-
-/// Mesh TLS as a sidecar's server side: any identity of the trust domain and its aliases.
-pub(crate) fn mesh_server(scope: &View<'_>) -> Value {
-    let mut domains: Vec<&str> = vec![scope.mesh().trust_domain()];
-    for alias in scope.mesh().trust_domain_aliases() {
-        if !domains.contains(&alias.as_str()) {
-            domains.push(alias);
-        }
-    }
-    let names = domains
-        .iter()
-        .map(|d| json!({"prefix": format!("spiffe://{d}/")}))
-        .collect();
-    server_socket(json!({
-        "common_tls_context": {
-            "tls_params": {
-                "tls_minimum_protocol_version": "TLSv1_2",
-                "tls_maximum_protocol_version": "TLSv1_3",
-                "cipher_suites": CIPHERS,
-            },
-            "alpn_protocols": SERVER_ALPN,
-            "tls_certificate_sds_secret_configs": [mesh_secret(WORKLOAD)],
-            "combined_validation_context": validation(names_context(names), mesh_secret(ROOT)),
-        },
-        "require_client_certificate": true,
-    }))
-}
-
-/// TLS of a gateway's server that terminates it.
-pub(crate) fn gateway_server(tls: &ServerTls) -> Value {
-    let mutual = matches!(tls.mode, ServerTlsMode::Mutual | ServerTlsMode::IstioMutual);
-    let mut common = Map::new();
-    if tls.mode == ServerTlsMode::IstioMutual {
-        common.insert("alpn_protocols".into(), json!(SERVER_ALPN));
-        common.insert(
-            "tls_certificate_sds_secret_configs".into(),
-            json!([mesh_secret(WORKLOAD)]),
-        );
-        let context = validation(
-            names_context(exactly(&tls.subject_alt_names)),
-            mesh_secret(ROOT),
-        );
-        common.insert("combined_validation_context".into(), context);
-    } else {
-        common.insert("alpn_protocols".into(), json!(HTTP_ALPN));
-        credential_server(tls, &mut common);
-        server_params(tls, &mut common);
-    }
-    server_socket(json!({"common_tls_context": common, "require_client_certificate": mutual}))
-}
-
-fn credential_server(tls: &ServerTls, common: &mut Map<String, Value>) {
-    let secret = credential_secret(&tls.credential_name);
-    common.insert("tls_certificate_sds_secret_configs".into(), json!([secret]));
-    if tls.mode == ServerTlsMode::Simple {
-        if !tls.subject_alt_names.is_empty() {
-            let context = names_context(exactly(&tls.subject_alt_names));
-            common.insert("validation_context".into(), context.into());
-        }
-        return;
-    }
-    let mut context = names_context(exactly(&tls.subject_alt_names));
-    for (field, values) in [
-        ("verify_certificate_spki", &tls.verify_certificate_spki),
-        ("verify_certificate_hash", &tls.verify_certificate_hash),
-    ] {
-        if !values.is_empty() {
-            context.insert(field.into(), json!(values));
-        }
-    }
-    let authorities = credential_secret(&format!("{}{CA_SUFFIX}", tls.credential_name));
-    common.insert(
-        "combined_validation_context".into(),
-        validation(context, authorities),
-    );
-}
-
-fn server_params(tls: &ServerTls, common: &mut Map<String, Value>) {
-    let mut params = Map::new();
-    if let Some(version) = tls.min_protocol_version.envoy() {
-        params.insert("tls_minimum_protocol_version".into(), version.into());
-    }
-    if let Some(version) = tls.max_protocol_version.envoy() {
-        params.insert("tls_maximum_protocol_version".into(), version.into());
-    }
-    let mut ciphers: Vec<&str> = Vec::new();
-    for cipher in tls.cipher_suites.iter().filter(|c| admission::is_cipher(c)) {
-        if !ciphers.contains(&cipher.as_str()) {
-            ciphers.push(cipher);
-        }
-    }
-    if !ciphers.is_empty() {
-        params.insert("cipher_suites".into(), json!(ciphers));
-    }
-    if !params.is_empty() {
-        common.insert("tls_params".into(), params.into());
-    }
 }

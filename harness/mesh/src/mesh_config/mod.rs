@@ -1,5 +1,9 @@
 //! The mesh configuration.
 
+mod check;
+mod fields;
+mod providers;
+
 use std::{collections::BTreeMap, sync::Arc};
 
 use serde::Deserialize;
@@ -9,107 +13,14 @@ use thiserror::Error;
 use crate::{
     admission::walk::{Problem, walk, without_nulls},
     api::{
-        schema::{
-            Field,
-            Shape::{Bool, Duration, Enum, Free, List, Map, Object, Text},
-            no, yes,
-        },
+        destination_rule::TcpKeepalive,
         sidecar::{OutboundMode, OutboundTrafficPolicy},
     },
     duration,
 };
-
-/// The format of Istio's TEXT access logs since 1.23 (`pilot/pkg/model/telemetry_logging.go`).
-pub const TEXT_FORMAT: &str = concat!(
-    "[%START_TIME%] \"%REQ(:METHOD)% %REQ(X-ENVOY-ORIGINAL-PATH?:PATH)% %PROTOCOL%\" ",
-    "%RESPONSE_CODE% %RESPONSE_FLAGS% %RESPONSE_CODE_DETAILS% %CONNECTION_TERMINATION_DETAILS% ",
-    "\"%UPSTREAM_TRANSPORT_FAILURE_REASON%\" %BYTES_RECEIVED% %BYTES_SENT% %DURATION% ",
-    "%RESP(X-ENVOY-UPSTREAM-SERVICE-TIME)% \"%REQ(X-FORWARDED-FOR)%\" \"%REQ(USER-AGENT)%\" ",
-    "\"%REQ(X-REQUEST-ID)%\" \"%REQ(:AUTHORITY)%\" \"%UPSTREAM_HOST%\" %UPSTREAM_CLUSTER_RAW% ",
-    "%UPSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_LOCAL_ADDRESS% %DOWNSTREAM_REMOTE_ADDRESS% ",
-    "%REQUESTED_SERVER_NAME% %ROUTE_NAME%\n",
-);
-
-/// Mesh-wide fields: those that decide something on a TCP connection's way, those that decide nothing
-/// there (read and left alone), and those that would and are not supported.
-const FIELDS: &[Field] = &[
-    yes("accessLogFile", Text),
-    yes("accessLogFormat", Text),
-    yes("accessLogEncoding", Enum(&["TEXT", "JSON"])),
-    yes("disableEnvoyListenerLog", Bool),
-    yes(
-        "outboundTrafficPolicy",
-        Object(&[
-            yes(
-                "mode",
-                Enum(&["REGISTRY_ONLY", "ALLOW_ANY", "ALLOW_ANY_DYNAMIC_DNS"]),
-            ),
-            no("tls", Free),
-        ]),
-    ),
-    yes("trustDomain", Text),
-    yes("trustDomainAliases", List(&Text)),
-    yes("rootNamespace", Text),
-    yes("enableAutoMtls", Bool),
-    yes("connectTimeout", Duration),
-    yes("protocolDetectionTimeout", Duration),
-    yes("dnsRefreshRate", Duration),
-    yes(
-        "defaultProviders",
-        Object(&[
-            yes("accessLogging", List(&Text)),
-            yes("metrics", List(&Text)),
-            yes("tracing", List(&Text)),
-        ]),
-    ),
-    yes("extensionProviders", List(&Map(&Free))),
-    // Without effect on TCP.
-    yes("enablePrometheusMerge", Bool),
-    yes("enableTracing", Bool),
-    yes("ingressControllerMode", Text),
-    yes("ingressClass", Text),
-    yes("ingressService", Text),
-    yes("ingressSelector", Text),
-    yes("configSources", Free),
-    yes("pathNormalization", Free),
-    yes("defaultHttpRetryPolicy", Free),
-    yes("serviceSettings", Free),
-    yes(
-        "defaultConfig",
-        Object(&[
-            yes("discoveryAddress", Text),
-            yes("tracing", Free),
-            yes("holdApplicationUntilProxyStarts", Bool),
-            yes("terminationDrainDuration", Duration),
-            yes("concurrency", Free),
-            yes("image", Free),
-            yes("proxyMetadata", Map(&Text)),
-        ]),
-    ),
-    // With effect, and not supported.
-    no("defaultServiceExportTo", List(&Text)),
-    no("defaultVirtualServiceExportTo", List(&Text)),
-    no("defaultDestinationRuleExportTo", List(&Text)),
-    no("discoverySelectors", Free),
-    no("localityLbSetting", Free),
-    no("meshMTLS", Free),
-    no("tlsDefaults", Free),
-    no("tcpKeepalive", Free),
-    no("h2UpgradePolicy", Text),
-    no("caCertificates", Free),
-    no("ca", Free),
-    no("certificates", Free),
-    no("enableEnvoyAccessLogService", Bool),
-    no("inboundTrafficPolicy", Free),
-    no("proxyListenPort", Free),
-    no("proxyInboundListenPort", Free),
-    no("proxyHttpPort", Free),
-    no("inboundClusterStatName", Text),
-    no("outboundClusterStatName", Text),
-    no("verifyCertificateAtClient", Bool),
-    no("defaultTrafficPolicy", Free),
-    no("serviceScopeConfigs", Free),
-];
+use fields::FIELDS;
+pub use providers::{AccessLogEncoding, TEXT_FORMAT};
+pub(crate) use providers::{Authorizer, FileLogProvider, Provider, ProviderKind};
 
 /// A mesh configuration that cannot be used.
 #[derive(Debug, Error)]
@@ -141,6 +52,15 @@ struct Raw {
     trust_domain_aliases: Vec<String>,
     root_namespace: String,
     enable_auto_mtls: bool,
+    #[serde(rename = "meshMTLS")]
+    mesh_mtls: TlsSettings,
+    tls_defaults: TlsSettings,
+    inbound_traffic_policy: InboundTrafficPolicy,
+    tcp_keepalive: Option<TcpKeepalive>,
+    default_config: ProxyConfig,
+    default_service_export_to: Vec<String>,
+    default_virtual_service_export_to: Vec<String>,
+    default_destination_rule_export_to: Vec<String>,
     connect_timeout: String,
     protocol_detection_timeout: String,
     dns_refresh_rate: String,
@@ -162,6 +82,14 @@ impl Default for Raw {
             trust_domain_aliases: Vec::new(),
             root_namespace: "istio-system".into(),
             enable_auto_mtls: true,
+            mesh_mtls: TlsSettings::default(),
+            tls_defaults: TlsSettings::default(),
+            inbound_traffic_policy: InboundTrafficPolicy::default(),
+            tcp_keepalive: None,
+            default_config: ProxyConfig::default(),
+            default_service_export_to: Vec::new(),
+            default_virtual_service_export_to: Vec::new(),
+            default_destination_rule_export_to: Vec::new(),
             connect_timeout: "10s".into(),
             protocol_detection_timeout: "0s".into(),
             dns_refresh_rate: "60s".into(),
@@ -177,29 +105,45 @@ struct DefaultProviders {
     access_logging: Vec<String>,
 }
 
-/// The encoding of access logs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum AccessLogEncoding {
-    /// Lines of an Envoy format string.
-    Text(String),
-    /// One JSON object a line: Istio's own keys (`None`), or these keys and format strings.
-    Json(Option<Value>),
+/// TLS that is said for the whole mesh (`meshMTLS`) or for all TLS besides it (`tlsDefaults`).
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct TlsSettings {
+    min_protocol_version: String,
+    pub(crate) ecdh_curves: Vec<String>,
+    pub(crate) cipher_suites: Vec<String>,
 }
 
-/// A provider of `extensionProviders` that writes access logs to a file.
-#[derive(Clone, Debug)]
-pub(crate) struct FileLogProvider {
-    pub(crate) path: String,
-    pub(crate) encoding: AccessLogEncoding,
-    pub(crate) omit_empty_values: bool,
+impl TlsSettings {
+    /// The least version, by Envoy's name; `None` where none is said.
+    pub(crate) fn least_version(&self) -> Option<&'static str> {
+        match self.min_protocol_version.as_str() {
+            "TLSV1_2" => Some("TLSv1_2"),
+            "TLSV1_3" => Some("TLSv1_3"),
+            _ => None,
+        }
+    }
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+struct InboundTrafficPolicy {
+    mode: String,
+}
+
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+struct ProxyConfig {
+    interception_mode: String,
+    proxy_metadata: BTreeMap<String, String>,
 }
 
 /// The mesh configuration: what was given, over Istio's defaults.
 #[derive(Clone, Debug)]
 pub struct MeshConfig {
     raw: Arc<Raw>,
-    /// By lower-case name, as Istio looks them up; `None` where a provider writes no file.
-    providers: BTreeMap<String, Option<FileLogProvider>>,
+    /// Istio's own first.
+    providers: Arc<[Provider]>,
 }
 
 impl Default for MeshConfig {
@@ -231,54 +175,23 @@ impl MeshConfig {
         let raw: Raw =
             serde_json::from_value(value).map_err(|e| MeshConfigError::Fields(e.to_string()))?;
         let mesh = Self::from_raw(raw);
-        mesh.check()?;
-        Ok(mesh)
+        let problems = check::problems(&mesh);
+        if problems.is_empty() {
+            Ok(mesh)
+        } else {
+            Err(MeshConfigError::Fields(problems.join("; ")))
+        }
     }
 
-    fn from_raw(raw: Raw) -> Self {
-        let mut providers = BTreeMap::new();
-        // Istio's built-in provider: the mesh's own format, to the standard output.
-        providers.insert(
-            "envoy".to_owned(),
-            Some(FileLogProvider {
-                path: "/dev/stdout".into(),
-                encoding: encoding(&raw.access_log_encoding, &raw.access_log_format),
-                omit_empty_values: false,
-            }),
-        );
-        for provider in &raw.extension_providers {
-            let Some(name) = provider.get("name").and_then(Value::as_str) else {
-                continue;
-            };
-            let file = provider
-                .get("envoyFileAccessLog")
-                .map(|p| file_provider(p, name, &raw));
-            providers.insert(name.to_lowercase(), file);
-        }
+    fn from_raw(mut raw: Raw) -> Self {
+        // As istiod keeps them (`pkg/config/mesh/mesh.go`).
+        raw.trust_domain_aliases.sort();
+        raw.trust_domain_aliases.dedup();
+        let encoding = providers::encoding(&raw.access_log_encoding, &raw.access_log_format);
         Self {
+            providers: providers::all(&raw.extension_providers, &encoding).into(),
             raw: Arc::new(raw),
-            providers,
         }
-    }
-
-    fn check(&self) -> Result<(), MeshConfigError> {
-        if self.raw.outbound_traffic_policy.mode == OutboundMode::AllowAnyDynamicDns {
-            return Err(MeshConfigError::Fields(
-                "outboundTrafficPolicy.mode: ALLOW_ANY_DYNAMIC_DNS is not supported by the embedded mesh".into(),
-            ));
-        }
-        for (index, provider) in self.raw.extension_providers.iter().enumerate() {
-            if provider
-                .get("name")
-                .and_then(Value::as_str)
-                .is_none_or(str::is_empty)
-            {
-                return Err(MeshConfigError::Fields(format!(
-                    "extensionProviders[{index}].name: must be given"
-                )));
-            }
-        }
-        Ok(())
     }
 
     /// The trust domain of every identity, `cluster.local` by default.
@@ -315,7 +228,7 @@ impl MeshConfig {
         let file = self.access_log_file()?;
         Some((
             file,
-            encoding(&self.raw.access_log_encoding, &self.raw.access_log_format),
+            providers::encoding(&self.raw.access_log_encoding, &self.raw.access_log_format),
         ))
     }
 
@@ -347,59 +260,68 @@ impl MeshConfig {
         &self.raw.default_providers.access_logging
     }
 
-    /// A provider by name: `None` where there is none of that name, `Some(None)` where it writes no file.
-    #[allow(
-        clippy::option_option,
-        reason = "no such provider is one thing, one without a file another"
-    )]
-    pub(crate) fn log_provider(&self, name: &str) -> Option<Option<&FileLogProvider>> {
-        self.providers.get(&name.to_lowercase()).map(Option::as_ref)
+    /// A provider by name, in whatever case.
+    pub(crate) fn provider(&self, name: &str) -> Option<&Provider> {
+        self.providers
+            .iter()
+            .find(|p| p.name.to_lowercase() == name.to_lowercase())
     }
-}
 
-fn encoding(encoding: &str, format: &str) -> AccessLogEncoding {
-    if encoding == "JSON" {
-        // A format that is no JSON object is ignored, as istiod does with a log line.
-        let own = serde_json::from_str::<Value>(format)
-            .ok()
-            .filter(Value::is_object);
-        return AccessLogEncoding::Json(own);
+    /// A provider by its exact name, if it decides on something.
+    pub(crate) fn authorizer(&self, name: &str) -> Option<&Authorizer> {
+        let provider = self.providers.iter().find(|p| p.name == name)?;
+        match &provider.kind {
+            ProviderKind::Authorizer(authorizer) => Some(authorizer),
+            _ => None,
+        }
     }
-    AccessLogEncoding::Text(text_format(format))
-}
 
-/// An own format ends with a line feed, whether the user wrote one or not.
-fn text_format(format: &str) -> String {
-    match format {
-        "" => TEXT_FORMAT.to_owned(),
-        f if f.ends_with('\n') => f.to_owned(),
-        f => format!("{f}\n"),
+    /// The trust domains whose identities a sidecar accepts, the mesh's own first.
+    pub(crate) fn accepted_trust_domains(&self) -> Vec<&str> {
+        let mut domains = vec![self.trust_domain()];
+        for alias in self.trust_domain_aliases() {
+            if !alias.is_empty() && !domains.contains(&alias.as_str()) {
+                domains.push(alias);
+            }
+        }
+        domains
     }
-}
 
-fn file_provider(provider: &Value, name: &str, raw: &Raw) -> FileLogProvider {
-    let path = provider["path"]
-        .as_str()
-        .filter(|p| !p.is_empty())
-        .unwrap_or("/dev/stdout");
-    let omit_empty_values = provider["omitEmptyValues"].as_bool().unwrap_or(false);
-    let format = &provider["logFormat"];
-    let encoding = if let Some(text) = format["text"].as_str() {
-        AccessLogEncoding::Text(text_format(text))
-    } else if format["labels"].is_object() {
-        let labels = format["labels"].clone();
-        AccessLogEncoding::Json(
-            Some(labels).filter(|l| l.as_object().is_some_and(|o| !o.is_empty())),
-        )
-    } else if name == "envoy" && !omit_empty_values {
-        encoding(&raw.access_log_encoding, &raw.access_log_format)
-    } else {
-        AccessLogEncoding::Text(TEXT_FORMAT.to_owned())
-    };
-    FileLogProvider {
-        path: path.to_owned(),
-        encoding,
-        omit_empty_values,
+    /// What is said of mesh TLS.
+    pub(crate) fn mesh_tls(&self) -> &TlsSettings {
+        &self.raw.mesh_mtls
+    }
+
+    /// What is said of all other TLS.
+    pub(crate) fn tls_defaults(&self) -> &TlsSettings {
+        &self.raw.tls_defaults
+    }
+
+    /// Whether a sidecar passes connections on to 127.0.0.1, and not to the address they came for.
+    pub(crate) fn inbound_to_localhost(&self) -> bool {
+        self.raw.inbound_traffic_policy.mode == "LOCALHOST"
+    }
+
+    /// Who sees a service that does not say so; empty for everyone.
+    pub(crate) fn service_export_to(&self) -> &[String] {
+        &self.raw.default_service_export_to
+    }
+
+    /// Who sees a `VirtualService` that does not say so; empty for everyone.
+    pub(crate) fn virtual_service_export_to(&self) -> &[String] {
+        &self.raw.default_virtual_service_export_to
+    }
+
+    /// Who sees a `DestinationRule` that does not say so: its namespace or everyone. istiod looks for
+    /// `.` there and for nothing else (`pilot/pkg/model/push_context.go`).
+    pub(crate) fn destination_rule_export_to(&self) -> &[String] {
+        let own = |e: &&String| *e == ".";
+        let said = &self.raw.default_destination_rule_export_to;
+        said.iter().find(own).map_or(&[], std::slice::from_ref)
+    }
+
+    pub(crate) fn tcp_keepalive(&self) -> Option<&TcpKeepalive> {
+        self.raw.tcp_keepalive.as_ref()
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod completed;
 mod endpoints;
+mod mounts;
 pub(crate) mod pod;
 mod reading;
 pub(crate) mod rules;
@@ -94,8 +95,9 @@ pub(crate) fn string_map(value: &Value) -> Labels {
         .collect()
 }
 
-/// The `data` of a Secret, still in base64.
-pub(crate) type SecretData = Arc<Value>;
+/// Whole objects of the core API by namespace and name: Secrets, their data still in base64, and
+/// `ConfigMap`s.
+pub(crate) type ByName = BTreeMap<(String, String), Arc<Value>>;
 
 /// Kubernetes and Istio objects of one cluster, read once.
 #[derive(Debug)]
@@ -105,7 +107,8 @@ pub struct Objects {
     /// The oldest first.
     pub(crate) services: Vec<Arc<Service>>,
     by_selector: BySelector,
-    pub(crate) secrets: BTreeMap<(String, String), SecretData>,
+    pub(crate) secrets: ByName,
+    pub(crate) config_maps: ByName,
     pub(crate) gateways: Vec<Arc<Config<Gateway>>>,
     pub(crate) virtual_services: Vec<Arc<Config<VirtualService>>>,
     pub(crate) rules: Arc<RuleIndex>,
@@ -194,7 +197,8 @@ struct Sorted {
     library: Library,
     pods: BTreeMap<ProxyId, Arc<Pod>>,
     services: Vec<Arc<Service>>,
-    secrets: BTreeMap<(String, String), SecretData>,
+    secrets: ByName,
+    config_maps: ByName,
     gateways: Vec<Arc<Config<Gateway>>>,
     virtual_services: Vec<Arc<Config<VirtualService>>>,
     service_entries: Vec<Arc<Config<Vec<Arc<Service>>>>>,
@@ -210,11 +214,8 @@ impl Sorted {
         match self.library.read(object, mesh, before) {
             Known::Pod(pod) => self.pod(pod),
             Known::Service(service) => self.services.push(service),
-            Known::Secret => {
-                let meta = Meta::of(object);
-                self.secrets
-                    .insert((meta.namespace, meta.name), Arc::clone(object));
-            }
+            Known::Secret => put(&mut self.secrets, object),
+            Known::ConfigMap => put(&mut self.config_maps, object),
             Known::Gateway(config) => self.gateways.push(config),
             Known::VirtualService(config) => self.virtual_services.push(config),
             Known::ServiceEntry(config) => self.service_entries.push(config),
@@ -261,6 +262,7 @@ impl Sorted {
             pods: self.pods,
             services,
             secrets: self.secrets,
+            config_maps: self.config_maps,
             gateways: self.gateways,
             virtual_services: self.virtual_services,
             peer_authentications: self.peer_authentications,
@@ -272,6 +274,18 @@ impl Sorted {
             completed,
         }
     }
+}
+
+/// Who sees an object, where it does not say so itself.
+pub(crate) fn default_to(export_to: &mut Vec<String>, said: &[String]) {
+    if export_to.is_empty() {
+        *export_to = said.to_vec();
+    }
+}
+
+fn put(list: &mut ByName, object: &Arc<Value>) {
+    let meta = Meta::of(object);
+    list.insert((meta.namespace, meta.name), Arc::clone(object));
 }
 
 fn rules(

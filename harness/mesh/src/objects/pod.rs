@@ -2,7 +2,10 @@
 
 use serde_json::Value;
 
-use super::{Meta, ProxyId};
+use super::{
+    Meta, ProxyId,
+    mounts::{self, Mount},
+};
 use crate::api::Labels;
 
 /// What a proxy in a pod is for.
@@ -27,6 +30,8 @@ pub struct Pod {
     /// The label `security.istio.io/tlsMode`, which injection sets, says that mesh TLS is spoken.
     pub(crate) speaks_mesh_tls: bool,
     named_ports: Vec<(String, u32)>,
+    /// Files of the proxy's container that come from Secrets.
+    pub(crate) mounts: Vec<Mount>,
 }
 
 const TLS_MODE_LABEL: &str = "security.istio.io/tlsMode";
@@ -82,6 +87,7 @@ impl Pod {
             ready: is_ready(object),
             speaks_mesh_tls,
             named_ports: named_ports(spec),
+            mounts: mounts::of(spec),
             meta,
         }
     }

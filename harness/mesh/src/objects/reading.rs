@@ -6,7 +6,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 
 use super::{
-    Config, Meta,
+    Config, Meta, default_to,
     pod::Pod,
     service::{self, Service},
 };
@@ -15,8 +15,8 @@ use crate::{
     admission::{self, admit},
     api::{
         authorization_policy::AuthorizationPolicy, destination_rule::DestinationRule,
-        gateway::Gateway, peer_authentication::PeerAuthentication, sidecar::Sidecar,
-        telemetry::Telemetry, virtual_service::VirtualService,
+        gateway::Gateway, peer_authentication::PeerAuthentication, service_entry::ServiceEntry,
+        sidecar::Sidecar, telemetry::Telemetry, virtual_service::VirtualService,
     },
 };
 
@@ -27,6 +27,7 @@ pub(super) enum Known {
     /// Without endpoints that are pods.
     Service(Arc<Service>),
     Secret,
+    ConfigMap,
     Gateway(Arc<Config<Gateway>>),
     VirtualService(Arc<Config<VirtualService>>),
     /// The services that it declares, without endpoints that are pods.
@@ -99,8 +100,9 @@ fn read(object: &Value, mesh: &MeshConfig) -> Known {
     let kind = object["kind"].as_str().unwrap_or_default();
     match (api_version.split_once('/'), kind) {
         (None, "Pod") => Known::Pod(Arc::new(Pod::of(object))),
-        (None, "Service") => Known::Service(Arc::new(service::of_kubernetes(object))),
+        (None, "Service") => Known::Service(Arc::new(service::of_kubernetes(object, mesh))),
         (None, "Secret") => Known::Secret,
+        (None, "ConfigMap") => Known::ConfigMap,
         (Some((group, _)), kind)
             if admission::is_istio_group(group) && admit(object, mesh).error.is_none() =>
         {
@@ -114,17 +116,26 @@ fn istio(object: &Value, kind: &str, mesh: &MeshConfig) -> Option<Known> {
     Some(match kind {
         "Gateway" => Known::Gateway(config(object)?.into()),
         "VirtualService" => {
-            let mut config = config(object)?;
+            let mut config: Config<VirtualService> = config(object)?;
+            default_to(&mut config.spec.export_to, mesh.virtual_service_export_to());
             service::resolve_names(&mut config);
             Known::VirtualService(config.into())
         }
         "ServiceEntry" => {
-            let config = config(object)?;
+            let mut config: Config<ServiceEntry> = config(object)?;
+            default_to(&mut config.spec.export_to, mesh.service_export_to());
             let spec = service::of_entry(&config, mesh);
             let meta = config.meta;
             Known::ServiceEntry(Config { meta, spec }.into())
         }
-        "DestinationRule" => Known::DestinationRule(config(object)?.into()),
+        "DestinationRule" => {
+            let mut config: Config<DestinationRule> = config(object)?;
+            default_to(
+                &mut config.spec.export_to,
+                mesh.destination_rule_export_to(),
+            );
+            Known::DestinationRule(config.into())
+        }
         "PeerAuthentication" => Known::PeerAuthentication(config(object)?.into()),
         "AuthorizationPolicy" => Known::AuthorizationPolicy(config(object)?.into()),
         "Telemetry" => Known::Telemetry(config(object)?.into()),

@@ -151,7 +151,7 @@ pub(crate) fn exported(export_to: &[String], owner: &str, namespace: &str) -> bo
 }
 
 /// A Service of Kubernetes, without its endpoints.
-pub(super) fn of_kubernetes(object: &Value) -> Service {
+pub(super) fn of_kubernetes(object: &Value, mesh: &MeshConfig) -> Service {
     let meta = Meta::of(object);
     let spec = &object["spec"];
     let cluster_ip = spec["clusterIP"].as_str().unwrap_or_default();
@@ -180,9 +180,10 @@ pub(super) fn of_kubernetes(object: &Value) -> Service {
         resolution,
         registry: Registry::Kubernetes,
         mesh_external: external_name.is_some(),
-        export_to: export_to
-            .map(|e| e.split(',').map(|n| n.trim().to_owned()).collect())
-            .unwrap_or_default(),
+        export_to: export_to.map_or_else(
+            || mesh.service_export_to().to_vec(),
+            |e| e.split(',').map(|n| n.trim().to_owned()).collect(),
+        ),
         selector: Some(string_map(&spec["selector"])).filter(|s| !s.is_empty()),
         subject_alt_names: Vec::new(),
         external_name: external_name.map(str::to_owned),

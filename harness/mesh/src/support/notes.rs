@@ -17,14 +17,10 @@ const HTTP_CONDITION: Says = Effect(
     "of HTTP: on TCP a rule of ALLOW or AUDIT with it never matches, one of DENY is applied without it",
 );
 const FILES: Says = Why("a file of the proxy's container; name a Secret instead");
-const GATEWAY_API: Says = Why("there is no Gateway API and no waypoint");
 const COUNTS: Says = Effect("on TCP a connection that fails counts as an answer of 5xx");
 
 /// Kind, path (all that ends with it), note.
 pub(super) const NOTES: &[(&str, &str, Says)] = &[
-    ("Gateway", "tls.serverCertificate", FILES),
-    ("Gateway", "tls.privateKey", FILES),
-    ("Gateway", "tls.caCertificates", FILES),
     (
         "Gateway",
         "tls.caCrl",
@@ -107,8 +103,6 @@ pub(super) const NOTES: &[(&str, &str, Says)] = &[
         "egressProxy",
         Why("unknown destinations go out directly or not at all"),
     ),
-    ("AuthorizationPolicy", "spec.targetRef", GATEWAY_API),
-    ("AuthorizationPolicy", "spec.targetRefs", GATEWAY_API),
     (
         "AuthorizationPolicy",
         "provider.name",
@@ -151,18 +145,6 @@ pub(super) const NOTES: &[(&str, &str, Says)] = &[
         "AuthorizationPolicy",
         "when[].key",
         Effect("`request.` keys are of HTTP, as above"),
-    ),
-    ("Telemetry", "spec.targetRef", GATEWAY_API),
-    ("Telemetry", "spec.targetRefs", GATEWAY_API),
-    (
-        "Telemetry",
-        "spec.tracing",
-        Why("a TCP connection has no span"),
-    ),
-    (
-        "Telemetry",
-        "spec.metrics",
-        Why("Istio's metrics filter is not in a stock Envoy"),
     ),
     (
         "Telemetry",

@@ -39,6 +39,8 @@ fn wrong(place: &Place) -> Vec<Case> {
         .filter(|(name, _)| *name != type_name(place.shape))
         .collect();
     match place.shape {
+        // Every whole number is a number.
+        Shape::Number => cases.retain(|(what, _)| *what != "integer"),
         Shape::Int => cases.extend([
             ("too large", json!(2_147_483_648_i64)),
             ("too small", json!(-2_147_483_649_i64)),
@@ -80,6 +82,7 @@ fn type_name(shape: &Shape) -> &'static str {
         Shape::Text | Shape::Duration | Shape::Enum(_) => "string",
         Shape::Bool => "boolean",
         Shape::Int | Shape::Uint => "integer",
+        Shape::Number => "number",
         Shape::List(_) => "array",
         Shape::Map(_) | Shape::Object(_) => "object",
         Shape::Opaque(name) => name,
