@@ -82,6 +82,10 @@ impl<'s> Walk<'s> {
                         }
                     }
                 }
+                "envoy.filters.network.ext_authz" if denied.is_none() => {
+                    let why = "a server of the mesh's own decides on connections here".to_owned();
+                    denied = Some(End::unknown(place.hop, why));
+                }
                 "envoy.filters.network.tcp_proxy" => {
                     return self.proxied(place, config, flow, way, denied);
                 }
