@@ -10,8 +10,9 @@ mod change;
 #[allow(dead_code, reason = "the tests have more use for it")]
 #[path = "../tests/https/clusters.rs"]
 mod clusters;
+#[path = "../tests/support/mod.rs"]
+mod support;
 
-use std::path::Path;
 use std::process::ExitCode;
 use std::time::Duration;
 
@@ -19,6 +20,7 @@ use meshproof_cluster::Side;
 use meshproof_pocket::ClusterName;
 use meshproof_record::Status;
 use meshproof_runner::{Nobody, Options, Stop};
+use meshproof_scenario::Loaded;
 
 use change::{CHANGES, Change};
 use clusters::Served;
@@ -26,36 +28,29 @@ use clusters::Served;
 const LIMIT_MS: f64 = 15.0;
 
 fn main() -> ExitCode {
-    // As the command does: this program is the node's child and the routers' program too.
-    meshproof_pocket_node::entry();
-    if let Some(code) = meshproof_pocket::router::entry() {
+    if let Some(code) = support::entry() {
         return code;
     }
     let rounds = std::env::args()
         .skip(1)
         .find_map(|argument| argument.parse().ok())
         .unwrap_or(20_usize);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(measure(rounds));
-    ExitCode::SUCCESS
+    let measured = support::trial(async |pocket, loaded| {
+        measure(Served::open(pocket).await, loaded, rounds).await;
+    });
+    match measured {
+        Ok(_) => ExitCode::SUCCESS,
+        Err(failed) => {
+            println!("{}", failed.message().unwrap_or_default());
+            ExitCode::FAILURE
+        }
+    }
 }
 
-async fn measure(rounds: usize) {
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/mysql-mtls.yaml");
-    let path = path.canonicalize().unwrap();
-    let loaded = meshproof_scenario::load(&path).expect("the tutorial's scenario");
-    let programs = clusters::programs().expect("programs for the clusters");
-    let served = match Served::start(&loaded, programs).await {
-        Ok(served) => served,
-        Err(lacking) => panic!("no clusters here: {}", lacking.0),
-    };
+async fn measure(served: Served, loaded: &Loaded, rounds: usize) {
     let access = served.clusters().await;
-    let (options, stop) = (Options::default(), Stop::new());
-    let done = meshproof_runner::run(&loaded, &path, &access, &options, &Nobody, &stop).await;
+    let (path, options, stop) = (support::scenario(), Options::default(), Stop::new());
+    let done = meshproof_runner::run(loaded, &path, &access, &options, &Nobody, &stop).await;
     let cases = &done.scenario.cases;
     assert!(
         cases.iter().all(|case| case.verdict.status == Status::Pass),

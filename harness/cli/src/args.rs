@@ -92,7 +92,7 @@ pub(crate) struct CompileArgs {
     /// Istio's mesh configuration
     #[arg(long, value_name = "FILE")]
     pub(crate) mesh_config: PathBuf,
-    /// Folder for `proxy-NAME.json` and `admission.json`
+    /// Folder for `proxy-NAME.json`, `admission.json`, and `conflicts.json` where objects give way to others
     #[arg(long, value_name = "DIR")]
     pub(crate) out: PathBuf,
 }

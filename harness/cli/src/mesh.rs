@@ -7,7 +7,8 @@ pub(crate) use trace::trace;
 use std::fs;
 use std::path::Path;
 
-use meshproof_mesh::{ClusterFile, ClusterFileError, Judged, MeshConfig};
+use meshproof_mesh::{CONFLICTS_FILE, ClusterFile, ClusterFileError, Judged, MeshConfig};
+use serde_json::Value;
 
 use crate::args::CompileArgs;
 use crate::exit::Exit;
@@ -34,6 +35,9 @@ pub(crate) fn compile(args: &CompileArgs) -> Result<Exit, Failure> {
         say(&file, &text, &judged);
     }
     let files = cluster.compile(mesh);
+    for conflict in sentences(files.get(CONFLICTS_FILE)) {
+        note(&format!("warning: {conflict}"));
+    }
     fs::create_dir_all(&args.out).map_err(|error| writing(&args.out, &error))?;
     for (name, value) in files {
         let path = args.out.join(name);
@@ -68,6 +72,12 @@ fn say(file: &str, text: &str, judged: &Judged) {
         let message = format!("{label}: {kind} {name}: {message}");
         note(&render(&message, file, Some(text), Some(place), None));
     }
+}
+
+/// What gives way to what, a sentence each.
+fn sentences(conflicts: Option<&Value>) -> impl Iterator<Item = &str> {
+    let all = conflicts.and_then(Value::as_array).into_iter().flatten();
+    all.filter_map(Value::as_str)
 }
 
 fn refused(file: &str, text: &str, error: &ClusterFileError) -> Failure {

@@ -66,6 +66,13 @@ const KNOWN: &[(&str, &[&str], &str, &str, bool)] = &[
         "virtualservices",
         true,
     ),
+    (
+        "networking.istio.io",
+        ISTIO_NETWORKING,
+        "WorkloadEntry",
+        "workloadentries",
+        true,
+    ),
     ("rbac.authorization.k8s.io", &["v1"], "Role", "roles", true),
     (
         "rbac.authorization.k8s.io",

@@ -122,10 +122,10 @@ type Change = fn(&mut Value);
 fn changes() -> [(&'static str, Change); 7] {
     [
         ("Service n3/s3", |o| {
-            o["spec"]["ports"][0]["port"] = 8080.into()
+            o["spec"]["ports"][0]["port"] = 8080.into();
         }),
         ("Pod n5/p5", |o| {
-            o["status"]["conditions"][0]["status"] = "False".into()
+            o["status"]["conditions"][0]["status"] = "False".into();
         }),
         ("DestinationRule n3/destinationrule-3", |o| {
             o["spec"]["trafficPolicy"]["connectionPool"]["tcp"]["maxConnections"] = 99.into();
@@ -140,7 +140,7 @@ fn changes() -> [(&'static str, Change); 7] {
             o["spec"]["action"] = "DENY".into();
         }),
         ("Secret istio-system/cert", |o| {
-            o["data"]["tls.crt"] = "ZA==".into()
+            o["data"]["tls.crt"] = "ZA==".into();
         }),
     ]
 }

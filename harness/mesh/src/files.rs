@@ -1,6 +1,9 @@
 //! From a cluster file to configuration files, for people who want to see what their resources become.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::{Map, Value, json};
@@ -31,13 +34,16 @@ pub enum ClusterFileError {
     MeshConfig(#[from] MeshConfigError),
 }
 
+/// The name of the file that says which objects give way to which.
+pub const CONFLICTS_FILE: &str = "conflicts.json";
+
 /// The filter by which an HTTP listener is known.
 const HTTP_FILTER: &str = "envoy.filters.network.http_connection_manager";
 
 /// Compiles a multi-document cluster file: file name to JSON, `proxy-NAME.json` for each pod with a
 /// proxy (`listeners`, `clusters`, `endpoints`, `secrets` as digests) and `admission.json` (one entry
 /// for each Istio object: `kind`, `namespace`, `name`, and `error`, `warnings` where there are any; `null`
-/// without any). HTTP listeners are named there and no more; the embedded mesh does not make them.
+/// without any). Where objects give way to others, [`CONFLICTS_FILE`] has a sentence for each. HTTP listeners are named there and no more; the embedded mesh does not make them.
 ///
 /// `file` is the name that errors show. Objects that admission refuses take no effect. Where pods of two
 /// namespaces share a name, the file's name is `proxy-NAME.NAMESPACE.json` for both.
@@ -108,13 +114,17 @@ impl ClusterFile {
         let judged: Vec<Value> = self.judge(&mesh).into_iter().map(Judged::entry).collect();
         let snapshot = Objects::new(Arc::new(mesh), self.objects());
         let proxies = snapshot.proxies();
-        let mut files: BTreeMap<String, Value> = proxies
-            .iter()
-            .map(|proxy| {
-                let config = compile(&snapshot, proxy);
-                (file_name(proxy, &proxies), proxy_file(&config))
-            })
-            .collect();
+        let mut files = BTreeMap::new();
+        let mut conflicts = BTreeSet::new();
+        for proxy in &proxies {
+            let config = compile(&snapshot, proxy);
+            files.insert(file_name(proxy, &proxies), proxy_file(&config));
+            conflicts.extend(config.conflicts.iter().map(ToString::to_string));
+        }
+        if !conflicts.is_empty() {
+            let conflicts: Vec<String> = conflicts.into_iter().collect();
+            files.insert(CONFLICTS_FILE.into(), conflicts.into());
+        }
         let judged = if judged.is_empty() {
             Value::Null
         } else {
@@ -332,8 +342,10 @@ fn proxy_file(config: &ProxyConfig) -> Value {
         .secrets
         .iter()
         // The mesh's own certificates are another authority's business, files the container's.
-        .filter(|(_, s)| !matches!(s, Some(SecretValue::Workload { .. } | SecretValue::Root)))
-        .filter(|(name, _)| !name.starts_with("file-"))
+        .filter(|(name, s)| {
+            let elsewhere = matches!(s, Some(SecretValue::Workload { .. } | SecretValue::Root));
+            !elsewhere && !name.starts_with("file-")
+        })
         .map(|(name, secret)| {
             (
                 name.clone(),

@@ -20,7 +20,7 @@ mod support;
 
 pub use admission::{Admission, Cause, admit};
 pub use compile::{Compiler, Conflict, HttpPlace, ProxyConfig, compile};
-pub use files::{ClusterFile, ClusterFileError, Judged, compile_cluster_files};
+pub use files::{CONFLICTS_FILE, ClusterFile, ClusterFileError, Judged, compile_cluster_files};
 pub use host::resolve as resolve_host;
 pub use mesh_config::{AccessLogEncoding, MeshConfig, MeshConfigError, TEXT_FORMAT};
 pub use objects::{

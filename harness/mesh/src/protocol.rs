@@ -71,6 +71,25 @@ impl Protocol {
         }
     }
 
+    /// The name in messages.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Tcp => "TCP",
+            Self::Udp => "UDP",
+            Self::Grpc => "GRPC",
+            Self::GrpcWeb => "GRPC-Web",
+            Self::Http => "HTTP",
+            Self::HttpProxy => "HTTP_PROXY",
+            Self::Http2 => "HTTP2",
+            Self::Https => "HTTPS",
+            Self::Tls => "TLS",
+            Self::Mongo => "Mongo",
+            Self::Redis => "Redis",
+            Self::Mysql => "MySQL",
+            Self::Unsupported => "an unnamed protocol",
+        }
+    }
+
     pub(crate) fn is_http(self) -> bool {
         matches!(
             self,

@@ -29,6 +29,9 @@ pub enum SecretValue {
     },
     /// The mesh's root certificates (`ROOTCA`); the mesh's authority has the material.
     Root,
+    /// The authorities that the system in the proxy's container trusts (`file-root:system`); the container
+    /// has the material.
+    SystemRoots,
 }
 
 impl SecretValue {
@@ -43,7 +46,7 @@ impl SecretValue {
             Self::Authorities { trusted_ca, crl } => {
                 (&[], &[], trusted_ca, crl.as_deref().unwrap_or_default())
             }
-            Self::Workload { .. } | Self::Root => (&[], &[], &[], &[]),
+            Self::Workload { .. } | Self::Root | Self::SystemRoots => (&[], &[], &[], &[]),
         };
         json!({
             "certificate_chain": digest(chain),
@@ -87,6 +90,7 @@ impl fmt::Debug for SecretValue {
             ),
             Self::Workload { spiffe_id } => write!(f, "Workload({spiffe_id})"),
             Self::Root => f.write_str("Root"),
+            Self::SystemRoots => f.write_str("SystemRoots"),
         }
     }
 }

@@ -173,8 +173,8 @@ fn what_the_embedded_mesh_lacks_is_refused_by_name() {
         ),
         (
             "DestinationRule",
-            json!({"host": "a.example.com", "trafficPolicy": {"loadBalancer": {"consistentHash": {"useSourceIp": true}}}}),
-            "spec.trafficPolicy.loadBalancer.consistentHash: not supported",
+            json!({"host": "a.example.com", "trafficPolicy": {"loadBalancer": {"zoneAwareLbSetting": {"enabled": true}}}}),
+            "spec.trafficPolicy.loadBalancer.zoneAwareLbSetting: not supported",
         ),
         (
             "Gateway",

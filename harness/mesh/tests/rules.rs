@@ -100,14 +100,6 @@ fn a_disabled_namespace_has_no_mesh_tls_towards_it() {
 }
 
 #[test]
-fn pods_that_are_not_ready_get_no_traffic() {
-    let mut objects = mysql();
-    objects[0]["status"]["conditions"] = json!([{"type": "Ready", "status": "False"}]);
-    let config = compiled(MESH, objects, "client");
-    assert!(config.endpoints[0]["endpoints"].is_null());
-}
-
-#[test]
 fn headless_services_have_a_listener_for_each_other_pod() {
     let mut objects = mysql();
     objects[2]["spec"]["clusterIP"] = "None".into();

@@ -72,7 +72,7 @@ fn what_was_not_given_can_be_given() {
     let policy = |seen: &str| {
         let seen = seen.parse().unwrap();
         let found = traced("client-tutorial", "server-ingress-policy", |q| {
-            q.seen_as = Some(seen)
+            q.seen_as = Some(seen);
         });
         found.verdict()
     };

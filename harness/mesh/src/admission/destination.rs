@@ -2,13 +2,11 @@
 
 use std::collections::BTreeSet;
 
-use serde_json::Value;
-
-use super::{Subject, findings::Findings, names, selectors, text::quoted};
+use super::{Subject, findings::Findings, load_balancer, names, selectors, text::quoted};
 use crate::{
     api::destination_rule::{
-        ClientTls, ClientTlsMode, ConnectionPool, DestinationRule, OutlierDetection, PortPolicy,
-        Settings, Subset, TrafficPolicy,
+        ClientTls, ClientTlsMode, ConnectionPool, DestinationRule, H2Upgrade, HttpPool,
+        OutlierDetection, PortPolicy, Settings, Subset, TrafficPolicy, Tunnel,
     },
     duration,
 };
@@ -72,19 +70,18 @@ fn traffic_policy(policy: Option<&TrafficPolicy>, namespace: &str) -> Findings {
     found
 }
 
-fn tunnel(settings: &Value) -> Findings {
+fn tunnel(settings: &Tunnel) -> Findings {
     let mut found = Findings::default();
-    let text = |field: &str| settings[field].as_str().unwrap_or_default();
-    if !matches!(text("protocol"), "" | "CONNECT" | "POST") {
+    if !matches!(settings.protocol.as_str(), "" | "CONNECT" | "POST") {
         found.fail("tunnel protocol must be \"CONNECT\" or \"POST\"");
     }
-    let host = text("targetHost");
+    let host = &settings.target_host;
     if let (Err(name), Err(address)) = (names::fqdn(host), names::address(host)) {
         found.fail(format!(
             "tunnel target host must be valid FQDN or IP address: {name}; {address}"
         ));
     }
-    if let Err(error) = names::port(settings["targetPort"].as_i64().unwrap_or_default()) {
+    if let Err(error) = names::port(settings.target_port) {
         found.fail(format!("tunnel target port is invalid: {error}"));
     }
     found
@@ -110,6 +107,10 @@ fn settings(settings: &Settings, namespace: &str) -> Findings {
     }
     if let Some(pool) = &settings.connection_pool {
         found.add(connection_pool(pool));
+    }
+    if let Some(balancer) = &settings.load_balancer {
+        let sees_failures = settings.outlier_detection.is_some();
+        found.add(load_balancer::validate(balancer, sees_failures));
     }
     if let Some(tls) = &settings.tls {
         found.add(client_tls(tls, namespace));
@@ -175,31 +176,39 @@ pub(super) fn connection_pool(pool: &ConnectionPool) -> Findings {
     found
 }
 
-/// Settings for HTTP, which the embedded mesh does not support: Istio's judgement of them comes first.
-fn http_pool(http: &Value, found: &mut Findings) {
-    let number = |field: &str| http[field].as_i64().unwrap_or_default();
-    for (field, name) in [
-        ("http1MaxPendingRequests", "http1 max pending requests"),
-        ("http2MaxRequests", "http2 max requests"),
-        ("maxRequestsPerConnection", "max requests per connection"),
-        ("maxRetries", "max retries"),
+/// Settings for HTTP. Those without effect on TCP are judged all the same.
+fn http_pool(http: &HttpPool, found: &mut Findings) {
+    for (number, name) in [
+        (
+            http.http1_max_pending_requests,
+            "http1 max pending requests",
+        ),
+        (http.http2_max_requests, "http2 max requests"),
+        (
+            http.max_requests_per_connection,
+            "max requests per connection",
+        ),
+        (http.max_retries, "max retries"),
     ] {
-        if number(field) < 0 {
+        if number < 0 {
             found.fail(format!("{name} must be non-negative"));
         }
     }
-    if let Some(time) = http["idleTimeout"].as_str() {
+    if let Some(time) = &http.idle_timeout {
         found.check(names::positive_duration(time));
     }
-    if http["h2UpgradePolicy"] == "UPGRADE" && http["useClientProtocol"] == true {
+    if http.h2_upgrade_policy == H2Upgrade::Upgrade && http.use_client_protocol {
         found.fail("use client protocol must not be true when H2UpgradePolicy is UPGRADE");
     }
-    if number("maxConcurrentStreams") < 0 {
+    if http.max_concurrent_streams < 0 {
         found.fail("max concurrent streams must be non-negative");
     }
-    if let Some(keepalive) = http.get("http2KeepAlive") {
-        for field in ["interval", "timeout"] {
-            match keepalive[field].as_str() {
+    if let Some(keepalive) = &http.http2_keep_alive {
+        for (field, said) in [
+            ("interval", &keepalive.interval),
+            ("timeout", &keepalive.timeout),
+        ] {
+            match said {
                 None => found.fail(format!("http2 keepalive {field} is required")),
                 Some(time) => found.check(names::positive_duration(time)),
             }

@@ -10,6 +10,7 @@ mod cause;
 mod destination;
 mod findings;
 mod gateway;
+mod load_balancer;
 mod metadata;
 mod names;
 mod others;
@@ -228,6 +229,7 @@ fn validate(object: &Value, spec: &Value, kind: &Kind, problems: &[Problem]) -> 
         "Gateway" => with(spec, |g| gateway::validate(g, subject)),
         "VirtualService" => with(spec, |v| route::validate(v, subject)),
         "ServiceEntry" => with(spec, |s| service_entry::validate(s, subject)),
+        "WorkloadEntry" => with(spec, service_entry::workload),
         "DestinationRule" => with(spec, |d| destination::validate(d, subject)),
         "PeerAuthentication" => with(spec, selectors::peer_authentication),
         "AuthorizationPolicy" => with(spec, |a| authorization::validate(a, spec, subject)),

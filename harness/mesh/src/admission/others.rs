@@ -2,16 +2,13 @@
 
 use serde_json::Value;
 
-use super::{findings::Findings, names, selectors, service_entry};
+use super::{findings::Findings, names, selectors};
 use crate::api::Labels;
 
 /// Istio's judgement of a spec, as far as it can be had without knowing the whole kind; values of a
 /// wrong type are passed over, as the kind is refused anyway.
 pub(crate) fn validate(spec: &Value, kind: &str) -> Findings {
     match kind {
-        "WorkloadEntry" => serde_json::from_value(spec.clone())
-            .map(|entry| service_entry::workload(&entry))
-            .unwrap_or_default(),
         "WorkloadGroup" => workload_group(spec),
         "ProxyConfig" => proxy_config(spec),
         "RequestAuthentication" => request_authentication(spec),

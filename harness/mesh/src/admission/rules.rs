@@ -259,14 +259,22 @@ const ONE_TARGET: Demand = Rule("only one of targetRefs or selector can be set",
     at_most_one(spec, &["selector", "targetRef", "targetRefs"])
 });
 
-/// Durations that are to be at least a millisecond, below a traffic policy.
+/// Durations that are to be at least a millisecond, below a connection pool...
+const POOL_DURATIONS: &[&str] = &[
+    "tcp.connectTimeout",
+    "tcp.maxConnectionDuration",
+    "tcp.tcpKeepalive.time",
+    "tcp.tcpKeepalive.interval",
+    "http.idleTimeout",
+    "http.http2KeepAlive.interval",
+    "http.http2KeepAlive.timeout",
+];
+
+/// ...and below a traffic policy.
 const DURATIONS: &[&str] = &[
-    "connectionPool.tcp.connectTimeout",
-    "connectionPool.tcp.maxConnectionDuration",
-    "connectionPool.tcp.tcpKeepalive.time",
-    "connectionPool.tcp.tcpKeepalive.interval",
     "outlierDetection.baseEjectionTime",
     "outlierDetection.interval",
+    "loadBalancer.warmup.duration",
     "loadBalancer.warmupDurationSecs",
 ];
 
@@ -309,9 +317,14 @@ pub(crate) fn judge(spec: &Value, kind: &str, problems: &[Problem]) -> Vec<Cause
 }
 
 fn for_each(kind: &str, spec: &Value, say: &mut dyn FnMut(&Demand, &str, &Value)) {
-    for (_, path, demand) in ROWS.iter().filter(|(of, ..)| *of == kind) {
+    for (path, demand) in rows(kind) {
         visit(spec, path, "spec", &mut |path, value| {
             say(demand, path, value);
+        });
+    }
+    for path in durations(kind) {
+        visit(spec, &path, "spec", &mut |path, value| {
+            say(&A_MILLISECOND, path, value);
         });
     }
     let selector = match kind {
@@ -325,15 +338,37 @@ fn for_each(kind: &str, spec: &Value, say: &mut dyn FnMut(&Demand, &str, &Value)
             say(demand, path, value);
         });
     }
-    if kind == "DestinationRule" {
-        for policy in POLICIES {
-            for field in DURATIONS {
-                let path = format!("{policy}.{field}");
-                visit(spec, &path, "spec", &mut |path, value| {
-                    say(&A_MILLISECOND, path, value);
-                });
-            }
+}
+
+/// The demands on a kind. A `WorkloadEntry` is an endpoint of a `ServiceEntry` by itself.
+fn rows(kind: &str) -> impl Iterator<Item = (&'static str, &'static Demand)> {
+    let (of, below) = match kind {
+        "WorkloadEntry" => ("ServiceEntry", "endpoints[]"),
+        kind => (kind, ""),
+    };
+    let of_kind = ROWS.iter().filter(move |row| row.0 == of);
+    of_kind.filter_map(move |(_, path, demand)| Some((path.strip_prefix(below)?, demand)))
+}
+
+/// Every duration of a kind that is to be at least a millisecond.
+fn durations(kind: &str) -> Vec<String> {
+    let pool = POOL_DURATIONS.iter().map(|d| format!("connectionPool.{d}"));
+    let own = DURATIONS.iter().map(|d| (*d).to_owned());
+    match kind {
+        "DestinationRule" => {
+            let fields: Vec<String> = pool.chain(own).collect();
+            let below = |policy: &&str| -> Vec<String> {
+                fields.iter().map(|f| format!("{policy}.{f}")).collect()
+            };
+            POLICIES.iter().flat_map(below).collect()
         }
+        "Sidecar" => {
+            let of_pool = POOL_DURATIONS.iter();
+            of_pool
+                .map(|d| format!("inboundConnectionPool.{d}"))
+                .collect()
+        }
+        _ => Vec::new(),
     }
 }
 
@@ -431,10 +466,9 @@ mod tests {
         for (of, path, _) in ROWS {
             assert!(has_field(of, path), "{of} {path}");
         }
-        for policy in POLICIES {
-            for field in DURATIONS {
-                let path = format!("{policy}.{field}");
-                assert!(has_field("DestinationRule", &path), "{path}");
+        for kind in ["DestinationRule", "Sidecar"] {
+            for path in durations(kind) {
+                assert!(has_field(kind, &path), "{kind} {path}");
             }
         }
         for kind in KINDS.iter().filter(|k| k.spec.is_some()) {

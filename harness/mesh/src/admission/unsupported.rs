@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use crate::{MeshConfig, mesh_config::ProviderKind};
+use crate::{MeshConfig, mesh_config::ProviderKind, protocol::Protocol};
 
 /// One line for each unsupported value of a spec whose shape is good.
 pub(crate) fn values(spec: &Value, kind: &str, mesh: &MeshConfig) -> Vec<String> {
@@ -10,8 +10,10 @@ pub(crate) fn values(spec: &Value, kind: &str, mesh: &MeshConfig) -> Vec<String>
     match kind {
         "Gateway" => gateway(spec, &mut found),
         "ServiceEntry" => service_entry(spec, &mut found),
+        "WorkloadEntry" => workload(spec, "spec", &mut found),
         "AuthorizationPolicy" => authorization(spec, &mut found),
         "DestinationRule" => destination_rule(spec, &mut found),
+        "Sidecar" => sidecar(spec, &mut found),
         "Telemetry" => telemetry(spec, mesh, &mut found),
         _ => {}
     }
@@ -69,16 +71,14 @@ fn service_entry(spec: &Value, found: &mut Vec<String>) {
         say(found, "spec.resolution", "DYNAMIC_DNS");
     }
     for (index, endpoint) in items(spec, "endpoints") {
-        if endpoint["address"]
-            .as_str()
-            .is_some_and(|a| a.starts_with("unix://"))
-        {
-            say(
-                found,
-                &format!("spec.endpoints[{index}].address"),
-                "a Unix socket",
-            );
-        }
+        workload(endpoint, &format!("spec.endpoints[{index}]"), found);
+    }
+}
+
+fn workload(spec: &Value, path: &str, found: &mut Vec<String>) {
+    let address = spec["address"].as_str().unwrap_or_default();
+    if address.starts_with("unix://") {
+        say(found, &format!("{path}.address"), "a Unix socket");
     }
 }
 
@@ -121,12 +121,29 @@ fn policy(policy: &Value, path: &str, found: &mut Vec<String>) {
 
 fn client_tls(tls: &Value, path: &str, found: &mut Vec<String>) {
     credential(tls, path, found);
-    if tls["mode"] == "SIMPLE" && tls["credentialName"].as_str().is_none_or(str::is_empty) {
+}
+
+fn sidecar(spec: &Value, found: &mut Vec<String>) {
+    if spec["outboundTrafficPolicy"]["mode"] == "ALLOW_ANY_DYNAMIC_DNS" {
         say(
             found,
-            &format!("{path}.mode"),
-            "SIMPLE with the system's authorities (no credentialName)",
+            "spec.outboundTrafficPolicy.mode",
+            "ALLOW_ANY_DYNAMIC_DNS",
         );
+    }
+    for (index, listener) in items(spec, "egress") {
+        let path = format!("spec.egress[{index}]");
+        let bind = listener["bind"].as_str().unwrap_or_default();
+        if bind.starts_with("unix://") {
+            say(found, &format!("{path}.bind"), "a Unix socket");
+        }
+        // HTTP listeners are not made; redirected HTTP goes where it was going, and this could not.
+        let text = listener["port"]["protocol"].as_str().unwrap_or_default();
+        if Protocol::parse(text).is_http()
+            && (!bind.is_empty() || listener["captureMode"] == "NONE")
+        {
+            say(found, &format!("{path}.port.protocol"), text);
+        }
     }
 }
 

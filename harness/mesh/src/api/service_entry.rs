@@ -68,6 +68,7 @@ pub(crate) struct WorkloadEntry {
     pub(crate) network: String,
     pub(crate) ports: BTreeMap<String, i64>,
     pub(crate) labels: Labels,
+    pub(crate) locality: String,
     pub(crate) weight: i64,
     pub(crate) service_account: String,
 }

@@ -2,21 +2,45 @@
 
 use serde::Deserialize;
 
-use super::service_entry::LabelSelector;
+use super::{destination_rule::ConnectionPool, service_entry::LabelSelector};
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Sidecar {
     pub(crate) workload_selector: Option<LabelSelector>,
     pub(crate) egress: Vec<Egress>,
+    pub(crate) inbound_connection_pool: Option<ConnectionPool>,
     pub(crate) outbound_traffic_policy: Option<OutboundTrafficPolicy>,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
-#[serde(default)]
+#[serde(default, rename_all = "camelCase")]
 pub(crate) struct Egress {
-    /// `namespace/dnsName`; the namespace may be `*`, `.` or `~`.
+    /// `namespace/dnsName`; the namespace may be `*`, `.` or `~`, or begin with `~`.
     pub(crate) hosts: Vec<String>,
+    /// Without a port the listeners are those of the services.
+    pub(crate) port: Option<EgressPort>,
+    pub(crate) bind: String,
+    pub(crate) capture_mode: CaptureMode,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct EgressPort {
+    pub(crate) number: i64,
+    pub(crate) protocol: String,
+    pub(crate) name: String,
+    pub(crate) target_port: i64,
+}
+
+/// How connections come to a listener: redirected, or to its own port.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "SCREAMING_SNAKE_CASE")]
+pub(crate) enum CaptureMode {
+    #[default]
+    Default,
+    Iptables,
+    None,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Deserialize)]

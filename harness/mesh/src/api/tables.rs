@@ -33,7 +33,12 @@ pub(crate) const KINDS: &[Kind] = &[
         Some(DESTINATION_RULE),
     ),
     kind("networking.istio.io", "Sidecar", NETWORKING, Some(SIDECAR)),
-    kind("networking.istio.io", "WorkloadEntry", NETWORKING, None),
+    kind(
+        "networking.istio.io",
+        "WorkloadEntry",
+        NETWORKING,
+        Some(WORKLOAD_ENTRY),
+    ),
     kind("networking.istio.io", "WorkloadGroup", NETWORKING, None),
     kind("networking.istio.io", "EnvoyFilter", &["v1alpha3"], None),
     kind("networking.istio.io", "ProxyConfig", &["v1beta1"], None),
@@ -207,21 +212,20 @@ const SERVICE_ENTRY: &[Field] = &[
         "resolution",
         Enum(&["NONE", "STATIC", "DNS", "DNS_ROUND_ROBIN", "DYNAMIC_DNS"]),
     ),
-    yes(
-        "endpoints",
-        List(&Object(&[
-            yes("address", Text),
-            yes("ports", Map(&Uint)),
-            yes("labels", TEXT_MAP),
-            no("network", Text),
-            no("locality", Text),
-            yes("weight", Uint),
-            yes("serviceAccount", Text),
-        ])),
-    ),
+    yes("endpoints", List(&Object(WORKLOAD_ENTRY))),
     yes("workloadSelector", Object(&[yes("labels", TEXT_MAP)])),
     yes("exportTo", TEXTS),
     yes("subjectAltNames", TEXTS),
+];
+
+const WORKLOAD_ENTRY: &[Field] = &[
+    yes("address", Text),
+    yes("ports", Map(&Uint)),
+    yes("labels", TEXT_MAP),
+    no("network", Text),
+    yes("locality", Text),
+    yes("weight", Uint),
+    yes("serviceAccount", Text),
 ];
 
 const LOAD_BALANCER: Shape = Object(&[
@@ -236,12 +240,45 @@ const LOAD_BALANCER: Shape = Object(&[
             "LEAST_REQUEST",
         ]),
     ),
-    no("consistentHash", OBJECT),
     no("backendUtilization", OBJECT),
-    no("localityLbSetting", OBJECT),
+    // On TCP only the source's address is a key; with another, endpoints are taken at random.
+    yes(
+        "consistentHash",
+        Object(&[
+            yes("useSourceIp", Bool),
+            yes("minimumRingSize", Uint),
+            yes("ringHash", Object(&[yes("minimumRingSize", Uint)])),
+            yes("maglev", Object(&[yes("tableSize", Uint)])),
+            yes("httpHeaderName", Text),
+            yes("httpQueryParameterName", Text),
+            no("httpCookie", OBJECT),
+        ]),
+    ),
+    yes(
+        "localityLbSetting",
+        Object(&[
+            yes("enabled", Bool),
+            yes(
+                "distribute",
+                List(&Object(&[yes("from", Text), yes("to", Map(&Uint))])),
+            ),
+            yes(
+                "failover",
+                List(&Object(&[yes("from", Text), yes("to", Text)])),
+            ),
+            yes("failoverPriority", TEXTS),
+        ]),
+    ),
     no("zoneAwareLbSetting", OBJECT),
-    no("warmupDurationSecs", Duration),
-    no("warmup", OBJECT),
+    yes("warmupDurationSecs", Duration),
+    yes(
+        "warmup",
+        Object(&[
+            must("duration", Duration),
+            yes("minimumPercent", Number),
+            yes("aggression", Number),
+        ]),
+    ),
 ]);
 
 const CONNECTION_POOL: Shape = Object(&[
@@ -262,7 +299,27 @@ const CONNECTION_POOL: Shape = Object(&[
             ),
         ]),
     ),
-    no("http", OBJECT),
+    // Limits of the whole cluster, and what HTTP it speaks; the rest has no effect on TCP.
+    yes(
+        "http",
+        Object(&[
+            yes("http1MaxPendingRequests", Int),
+            yes("http2MaxRequests", Int),
+            yes("maxRequestsPerConnection", Int),
+            yes("maxRetries", Int),
+            yes("idleTimeout", Duration),
+            yes(
+                "h2UpgradePolicy",
+                Enum(&["DEFAULT", "DO_NOT_UPGRADE", "UPGRADE"]),
+            ),
+            yes("useClientProtocol", Bool),
+            yes("maxConcurrentStreams", Int),
+            yes(
+                "http2KeepAlive",
+                Object(&[yes("interval", Duration), yes("timeout", Duration)]),
+            ),
+        ]),
+    ),
 ]);
 
 const OUTLIER_DETECTION: Shape = Object(&[
@@ -275,7 +332,8 @@ const OUTLIER_DETECTION: Shape = Object(&[
     yes("baseEjectionTime", Duration),
     yes("maxEjectionPercent", Int),
     yes("minHealthPercent", Int),
-    no("outlierDetectionHttpErrorCodes", List(&Uint)),
+    // Without effect on TCP.
+    yes("outlierDetectionHttpErrorCodes", List(&Uint)),
 ]);
 
 const CLIENT_TLS: Shape = Object(&[
@@ -290,7 +348,7 @@ const CLIENT_TLS: Shape = Object(&[
     no("privateKey", Text),
     no("caCertificates", Text),
     no("caCrl", Text),
-    no("insecureSkipVerify", Bool),
+    yes("insecureSkipVerify", Bool),
 ]);
 
 const TRAFFIC_POLICY: Shape = Object(&[
@@ -308,9 +366,26 @@ const TRAFFIC_POLICY: Shape = Object(&[
             yes("tls", CLIENT_TLS),
         ])),
     ),
-    no("tunnel", OBJECT),
-    no("proxyProtocol", OBJECT),
-    no("retryBudget", OBJECT),
+    yes(
+        "tunnel",
+        Object(&[
+            yes("protocol", Text),
+            must("targetHost", Text),
+            must("targetPort", Uint),
+        ]),
+    ),
+    yes(
+        "proxyProtocol",
+        Object(&[yes("version", Enum(&["V1", "V2"]))]),
+    ),
+    yes(
+        "retryBudget",
+        Object(&[
+            yes("percent", Number),
+            yes("minRetryConcurrency", Uint),
+            no("budgetInterval", Duration),
+        ]),
+    ),
 ]);
 
 const DESTINATION_RULE: &[Field] = &[
@@ -331,14 +406,22 @@ const DESTINATION_RULE: &[Field] = &[
 const SIDECAR: &[Field] = &[
     yes("workloadSelector", Object(&[yes("labels", TEXT_MAP)])),
     no("ingress", ARRAY),
-    no("inboundConnectionPool", OBJECT),
+    yes("inboundConnectionPool", CONNECTION_POOL),
     yes(
         "egress",
         List(&Object(&[
             must("hosts", TEXTS),
-            no("port", OBJECT),
-            no("bind", Text),
-            no("captureMode", Text),
+            yes(
+                "port",
+                Object(&[
+                    yes("number", Uint),
+                    yes("protocol", Text),
+                    yes("name", Text),
+                    no("targetPort", Uint),
+                ]),
+            ),
+            yes("bind", Text),
+            yes("captureMode", Enum(&["DEFAULT", "IPTABLES", "NONE"])),
         ])),
     ),
     yes(

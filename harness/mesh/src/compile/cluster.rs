@@ -1,26 +1,28 @@
 //! Clusters: outbound ones for every port of every visible service, inbound ones for the pod's own
 //! (`pilot/pkg/networking/core/cluster_builder.go`).
 
+mod balance;
+mod limits;
+
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value, json};
 
 use super::{
-    endpoints::{self, Target},
+    endpoints::{self, Told},
     envoy,
     memo::Draft,
     routes,
     scope::{OwnPort, Scope, View},
     tls::{self, Upstream},
-    traffic_policy,
+    traffic_policy::{self, Effective},
 };
 use crate::{
     api::{
         Labels,
-        destination_rule::{ConnectionPool, OutlierDetection, Settings, SimpleLb, Subset},
+        destination_rule::{ConnectionPool, H2Upgrade, HttpPool, SimpleLb, Subset, TrafficPolicy},
         peer_authentication::Mode,
     },
-    duration,
     objects::{
         pod::ProxyKind,
         rules::MergedRule,
@@ -38,22 +40,16 @@ pub(crate) fn outbound(view: &View<'_>, host: &str) -> Draft {
     };
     let rule = view.outbound_rule(&service);
     let rule = rule.as_deref();
-    let identities = service.identities(view.mesh());
+    let lost = rule.into_iter().flat_map(|r| &r.conflicts);
+    draft.conflicts.extend(lost.cloned());
     for port in service.ports.iter().filter(|p| p.protocol != Protocol::Udp) {
-        let whole = traffic_policy::for_port(rule, port.number);
         let parts = Parts {
             scope: view,
             service: &service,
             port,
             rule,
-            identities: &identities,
         };
-        parts.add(None, &whole, &mut draft);
-        for subset in rule.iter().flat_map(|r| &r.spec.subsets) {
-            let own =
-                traffic_policy::for_subset(&whole, subset.traffic_policy.as_ref(), port.number);
-            parts.add(Some(subset), &own, &mut draft);
-        }
+        parts.add_all(&mut draft);
     }
     draft
 }
@@ -64,7 +60,6 @@ struct Parts<'a> {
     service: &'a Service,
     port: &'a Port,
     rule: Option<&'a MergedRule>,
-    identities: &'a [String],
 }
 
 /// How a cluster finds its hosts.
@@ -87,45 +82,119 @@ impl Discovery {
     }
 }
 
+/// What HTTP a cluster would speak. TCP goes through it all the same; mesh TLS offers HTTP/2 with it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Http {
+    Unsaid,
+    Two,
+    AsClient,
+}
+
 impl Parts<'_> {
-    fn add(&self, subset: Option<&Subset>, settings: &Settings, draft: &mut Draft) {
+    /// The cluster of the whole port, and one for each subset. A subset is found as the whole port is,
+    /// after its policy has been heard.
+    fn add_all(&self, draft: &mut Draft) {
+        let rule = self.rule.map(|r| &r.spec);
+        let policy = rule.and_then(|r| r.traffic_policy.as_ref());
+        let whole = traffic_policy::for_port(rule, self.port.number);
+        let Some(discovery) = self.add(None, policy, &whole, self.discovery(), draft) else {
+            return;
+        };
+        for subset in rule.iter().flat_map(|r| &r.subsets) {
+            let policy = subset.traffic_policy.as_ref();
+            let own = traffic_policy::for_subset(&whole, policy, self.port.number);
+            let discovery = if traffic_policy::passes_on(policy) {
+                Discovery::OriginalDst
+            } else {
+                discovery
+            };
+            self.add(Some(subset), policy, &own, discovery, draft);
+        }
+    }
+
+    /// Adds one cluster, and says how it finds its hosts in the end; `None` where there can be none, for
+    /// want of hosts to write into it.
+    fn add(
+        &self,
+        subset: Option<&Subset>,
+        policy: Option<&TrafficPolicy>,
+        effective: &Effective,
+        built_as: Discovery,
+        draft: &mut Draft,
+    ) -> Option<Discovery> {
         let name = subset.map_or("", |s| s.name.as_str());
         let cluster = routes::outbound_cluster(name, &self.service.host, self.port.number);
         let none = Labels::new();
-        let target = Target {
+        let settings = &effective.settings;
+        let told = Told {
             service: self.service,
-            port: self.port.number,
+            port: self.port,
             subset: name,
             labels: subset.map_or(&none, |s| &s.labels),
             rule: self.rule,
+            balancer: settings.load_balancer.as_ref(),
+            sees_failures: settings.outlier_detection.is_some(),
+            unready_too: settings
+                .outlier_detection
+                .as_ref()
+                .is_none_or(|o| o.min_health_percent <= 0),
         };
-        let discovery = self.discovery(settings);
-        let Some(mut value) = self.basics(&cluster, discovery, &target) else {
-            return;
-        };
-        pool(settings.connection_pool.as_ref(), self.scope, &mut value);
+        let mut value = self.basics(&cluster, built_as, &told)?;
+        limits::set_pool(
+            settings.connection_pool.as_ref(),
+            effective.retry_budget.as_ref(),
+            self.scope,
+            &mut value,
+        );
         if let Some(outlier) = &settings.outlier_detection {
-            outlier_detection(outlier, &mut value);
+            limits::set_outlier_detection(outlier, &mut value);
         }
-        balance(settings, discovery, &mut value);
-        self.transport(subset, settings, discovery, &mut value);
+        let balancer = settings.load_balancer.as_ref();
+        let passes = balancer.is_some_and(|l| l.simple == SimpleLb::Passthrough);
+        let discovery = if passes {
+            Discovery::OriginalDst
+        } else {
+            built_as
+        };
+        finish_discovery(&cluster, discovery, &mut value);
+        balance::set(balancer, discovery, told.sees_failures, &mut value);
         let is_sidecar = || self.scope.kind() == ProxyKind::Sidecar;
-        http_options(self.port.protocol, is_sidecar, &mut value);
+        let pool = settings.connection_pool.as_ref();
+        let http = http(self.port.protocol, is_sidecar, pool);
+        let upstream = self.upstream(name, policy, effective, http, discovery);
+        tls::set_upstream(&mut value, self.scope, &upstream);
+        http_options(http, &mut value);
         if discovery == Discovery::Eds {
-            draft
-                .endpoints
-                .push(endpoints::assignment(&cluster, &target, self.scope));
+            let assignment = endpoints::assignment(&cluster, &told, self.scope);
+            draft.endpoints.push(assignment);
         }
         draft.clusters.push(value.into());
+        Some(discovery)
     }
 
-    fn discovery(&self, settings: &Settings) -> Discovery {
-        let passes = settings
-            .load_balancer
-            .as_ref()
-            .is_some_and(|l| l.simple == SimpleLb::Passthrough);
+    fn upstream<'e>(
+        &'e self,
+        subset: &str,
+        policy: Option<&TrafficPolicy>,
+        effective: &'e Effective,
+        http: Http,
+        discovery: Discovery,
+    ) -> Upstream<'e> {
+        Upstream {
+            said: effective.settings.tls.as_ref(),
+            rule_has_selector: self.rule.is_some_and(|r| r.selector().is_some()),
+            identities: &self.service.pool.identities,
+            own_sni: routes::generated_sni(subset, &self.service.host, self.port.number),
+            auto: self.auto_mtls(policy),
+            is_external: self.service.registry == Registry::External,
+            is_http2: http == Http::Two,
+            is_original_dst: discovery == Discovery::OriginalDst,
+            proxy_protocol: effective.proxy_protocol,
+        }
+    }
+
+    fn discovery(&self) -> Discovery {
         match self.service.resolution {
-            _ if passes => Discovery::OriginalDst,
             Resolution::Known | Resolution::Alias => Discovery::Eds,
             Resolution::Dns => Discovery::StrictDns,
             Resolution::DnsRoundRobin => Discovery::LogicalDns,
@@ -138,85 +207,42 @@ impl Parts<'_> {
     fn basics(
         &self,
         name: &str,
-        discovery: Discovery,
-        target: &Target<'_>,
+        built_as: Discovery,
+        told: &Told<'_>,
     ) -> Option<Map<String, Value>> {
-        let mut cluster = basics(name, discovery.name(), self.scope);
-        match discovery {
-            Discovery::Eds => {
-                let source =
-                    json!({"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"});
-                cluster.insert(
-                    "eds_cluster_config".into(),
-                    json!({"eds_config": source, "service_name": name}),
-                );
-                cluster.insert(
-                    "common_lb_config".into(),
-                    json!({"healthy_panic_threshold": {}}),
-                );
-            }
+        let mut cluster = basics(name, self.scope);
+        match built_as {
+            Discovery::Eds => {}
             Discovery::StrictDns | Discovery::LogicalDns => {
-                cluster.insert("load_assignment".into(), endpoints::inline(name, target)?);
+                let hosts = endpoints::inline(name, told, self.scope)?;
+                cluster.insert("load_assignment".into(), hosts);
                 dns(self.scope, &mut cluster);
             }
             Discovery::OriginalDst => {
-                let target = match &self.port.target {
-                    crate::objects::service::Target::Number(n) if *n != self.port.number => {
-                        Some(*n)
-                    }
-                    _ => None,
-                };
-                if let (Some(port), Registry::External) = (target, self.service.registry) {
-                    cluster.insert(
-                        "original_dst_lb_config".into(),
-                        json!({"upstream_port_override": port}),
-                    );
+                if let Some(port) = self.port.passed_to {
+                    let config = json!({"upstream_port_override": port});
+                    cluster.insert("original_dst_lb_config".into(), config);
                 }
             }
+        }
+        if built_as != Discovery::OriginalDst {
+            let config = json!({"healthy_panic_threshold": {}});
+            cluster.insert("common_lb_config".into(), config);
         }
         Some(cluster)
     }
 
-    fn transport(
-        &self,
-        subset: Option<&Subset>,
-        settings: &Settings,
-        discovery: Discovery,
-        cluster: &mut Map<String, Value>,
-    ) {
-        let name = subset.map_or("", |s| s.name.as_str());
-        let upstream = Upstream {
-            said: settings.tls.as_ref(),
-            rule_has_selector: self
-                .rule
-                .is_some_and(|r| r.spec.workload_selector.is_some()),
-            identities: self.identities,
-            own_sni: routes::generated_sni(name, &self.service.host, self.port.number),
-            auto: self.auto_mtls(settings),
-            is_external: self.service.registry == Registry::External,
-            is_http2: self.port.protocol.is_http2(),
-            is_original_dst: discovery == Discovery::OriginalDst,
-        };
-        tls::set_upstream(cluster, self.scope, &upstream);
-    }
-
     /// Whether mesh TLS is used where the endpoint speaks it. Workload policies do not count here: they
-    /// are seen in what each endpoint says of itself.
-    fn auto_mtls(&self, settings: &Settings) -> bool {
+    /// are seen in what each endpoint says of itself. `policy` is what is said for the destination, or
+    /// for the subset alone.
+    fn auto_mtls(&self, policy: Option<&TrafficPolicy>) -> bool {
         if self.service.mesh_external || !self.scope.mesh().auto_mtls() {
             return false;
         }
-        let passes = settings
-            .load_balancer
-            .as_ref()
-            .is_some_and(|l| l.simple == SimpleLb::Passthrough);
+        let passes = traffic_policy::passes_on(policy);
         if passes || self.service.resolution == Resolution::Passthrough {
-            let mut found = self
-                .service
-                .endpoints
-                .iter()
-                .filter(|e| e.service_port == self.port.number)
-                .peekable();
+            let any = Labels::new();
+            let mut found = self.service.pool.written(self.port, &any).peekable();
             if found.peek().is_none() || found.any(|e| !e.speaks_mesh_tls) {
                 return false;
             }
@@ -225,16 +251,34 @@ impl Parts<'_> {
     }
 }
 
-fn basics(name: &str, discovery: &str, scope: &View<'_>) -> Map<String, Value> {
+fn basics(name: &str, scope: &View<'_>) -> Map<String, Value> {
     Map::from_iter([
         ("name".to_owned(), name.into()),
         ("alt_stat_name".to_owned(), format!("{name};").into()),
-        ("type".to_owned(), discovery.into()),
         (
             "connect_timeout".to_owned(),
             scope.mesh().connect_timeout().into(),
         ),
     ])
+}
+
+/// What is left where a policy has made a cluster pass connections on: no hosts of its own.
+fn finish_discovery(name: &str, discovery: Discovery, cluster: &mut Map<String, Value>) {
+    cluster.insert("type".into(), discovery.name().into());
+    match discovery {
+        Discovery::Eds => {
+            let source =
+                json!({"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"});
+            cluster.insert(
+                "eds_cluster_config".into(),
+                json!({"eds_config": source, "service_name": name}),
+            );
+        }
+        Discovery::OriginalDst => {
+            cluster.remove("load_assignment");
+        }
+        Discovery::StrictDns | Discovery::LogicalDns => {}
+    }
 }
 
 fn dns(scope: &View<'_>, cluster: &mut Map<String, Value>) {
@@ -251,102 +295,33 @@ fn dns(scope: &View<'_>, cluster: &mut Map<String, Value>) {
     cluster.insert("dns_jitter".into(), "0.100s".into());
     cluster.insert("respect_dns_ttl".into(), true.into());
     cluster.insert("typed_dns_resolver_config".into(), resolver);
-    cluster.insert(
-        "common_lb_config".into(),
-        json!({"healthy_panic_threshold": {}}),
-    );
 }
 
-fn pool(pool: Option<&ConnectionPool>, scope: &View<'_>, cluster: &mut Map<String, Value>) {
-    let mut limits = envoy::no_limits();
-    let tcp = pool.and_then(|p| p.tcp.as_ref());
-    envoy::set_keepalive(scope, tcp.and_then(|t| t.tcp_keepalive.as_ref()), cluster);
-    if let Some(tcp) = tcp {
-        if let Some(timeout) = tcp.connect_timeout.as_deref().and_then(duration::envoy) {
-            cluster.insert("connect_timeout".into(), timeout.into());
-        }
-        if tcp.max_connections > 0 {
-            limits.insert("max_connections".into(), tcp.max_connections.into());
-        }
+/// A port's protocol says it first; then the pool, which cannot turn a port whose protocol is found out
+/// per connection into HTTP/2 alone.
+fn http(protocol: Protocol, is_sidecar: impl Fn() -> bool, pool: Option<&ConnectionPool>) -> Http {
+    let said = pool.and_then(|p| p.http.as_ref());
+    if said.is_some_and(|h| h.use_client_protocol) {
+        return Http::AsClient;
     }
-    cluster.insert("circuit_breakers".into(), json!({"thresholds": [limits]}));
+    if protocol.is_http2() {
+        return Http::Two;
+    }
+    if protocol.is_unsupported() && is_sidecar() {
+        return Http::AsClient;
+    }
+    if said.is_some_and(|h| h.h2_upgrade_policy == H2Upgrade::Upgrade) {
+        return Http::Two;
+    }
+    Http::Unsaid
 }
 
-fn outlier_detection(outlier: &OutlierDetection, cluster: &mut Map<String, Value>) {
-    let mut out = Map::new();
-    let mut set = |field: &str, value: Value| {
-        out.insert(field.into(), value);
-    };
-    set("enforcing_success_rate", 0.into());
-    let enforced = |count: i64| Value::from(if count > 0 { 100 } else { 0 });
-    if let Some(count) = outlier.consecutive_5xx_errors {
-        set("consecutive_5xx", count.into());
-        set("enforcing_consecutive_5xx", enforced(count));
-    }
-    if let Some(count) = outlier.consecutive_gateway_errors {
-        set("consecutive_gateway_failure", count.into());
-        set("enforcing_consecutive_gateway_failure", enforced(count));
-    }
-    for (field, value) in [
-        ("interval", &outlier.interval),
-        ("base_ejection_time", &outlier.base_ejection_time),
-    ] {
-        if let Some(value) = value.as_deref().and_then(duration::envoy) {
-            set(field, value.into());
-        }
-    }
-    if outlier.max_ejection_percent > 0 {
-        set("max_ejection_percent", outlier.max_ejection_percent.into());
-    }
-    if outlier.split_external_local_origin_errors {
-        set("split_external_local_origin_errors", true.into());
-        if let Some(count) = outlier.consecutive_local_origin_failures.filter(|c| *c > 0) {
-            set("consecutive_local_origin_failure", count.into());
-            set("enforcing_consecutive_local_origin_failure", 100.into());
-        }
-        set("enforcing_local_origin_success_rate", 0.into());
-    }
-    cluster.insert("outlier_detection".into(), out.into());
-    let panic = if outlier.min_health_percent > 0 {
-        json!({"value": outlier.min_health_percent})
-    } else {
-        json!({})
-    };
-    cluster.insert(
-        "common_lb_config".into(),
-        json!({"healthy_panic_threshold": panic}),
-    );
-}
-
-fn balance(settings: &Settings, discovery: Discovery, cluster: &mut Map<String, Value>) {
-    let simple = settings
-        .load_balancer
-        .as_ref()
-        .map(|l| l.simple)
-        .unwrap_or_default();
-    let policy = match simple {
-        _ if discovery == Discovery::OriginalDst => "CLUSTER_PROVIDED",
-        // Envoy's own default.
-        SimpleLb::RoundRobin => return,
-        SimpleLb::Random => "RANDOM",
-        SimpleLb::Passthrough => "CLUSTER_PROVIDED",
-        SimpleLb::Unspecified | SimpleLb::LeastConn | SimpleLb::LeastRequest => "LEAST_REQUEST",
-    };
-    cluster.insert("lb_policy".into(), policy.into());
-}
-
-/// A cluster of an HTTP port says so, for routes that carry TCP through it nothing changes.
-fn http_options(
-    protocol: Protocol,
-    is_sidecar: impl Fn() -> bool,
-    cluster: &mut Map<String, Value>,
-) {
-    let options = if protocol.is_http2() {
-        json!({"explicit_http_config": {"http2_protocol_options": {}}})
-    } else if protocol.is_unsupported() && is_sidecar() {
-        json!({"use_downstream_protocol_config": {"http_protocol_options": {}, "http2_protocol_options": {}}})
-    } else {
-        return;
+fn http_options(http: Http, cluster: &mut Map<String, Value>) {
+    let options = match http {
+        Http::Unsaid => return,
+        Http::Two => json!({"explicit_http_config": {"http2_protocol_options": {}}}),
+        Http::AsClient => json!({"use_downstream_protocol_config":
+            {"http_protocol_options": {}, "http2_protocol_options": {}}}),
     };
     cluster.insert(
         "typed_extension_protocol_options".into(),
@@ -354,9 +329,11 @@ fn http_options(
     );
 }
 
-/// The clusters of the pod's own ports. The oldest of several services on a port says the settings.
+/// The clusters of the pod's own ports. The oldest of several services on a port says the settings, and a
+/// `Sidecar` over it.
 pub(crate) fn inbound(scope: &Scope<'_>) -> Vec<Value> {
     let mut clusters = Vec::new();
+    let own_pool = scope.inbound_pool();
     let mut by_port: BTreeMap<u32, OwnPort> = BTreeMap::new();
     for own in scope.own_ports() {
         by_port.entry(own.target).or_insert(own);
@@ -366,23 +343,39 @@ pub(crate) fn inbound(scope: &Scope<'_>) -> Vec<Value> {
         let mut cluster = if scope.mesh().inbound_to_localhost() {
             local(&name, target, scope)
         } else {
-            original(&name, scope)
+            original(&name, &own, scope)
         };
-        let settings =
-            traffic_policy::for_port(scope.inbound_rule(&own.service).as_deref(), own.port.number);
-        pool(settings.connection_pool.as_ref(), scope, &mut cluster);
-        http_options(own.port.protocol, || true, &mut cluster);
+        let rule = scope.inbound_rule(&own.service);
+        let rule = rule.as_deref().map(|r| &r.spec);
+        let effective = traffic_policy::for_port(rule, own.port.number);
+        let said = effective.settings.connection_pool.as_ref();
+        let pool = own_pool.as_ref().or(said);
+        limits::set_pool(pool, effective.retry_budget.as_ref(), scope, &mut cluster);
+        let upgraded = ConnectionPool {
+            http: pool.and_then(|p| p.http.clone()).map(|http| HttpPool {
+                h2_upgrade_policy: H2Upgrade::Default,
+                ..http
+            }),
+            tcp: None,
+        };
+        let http = http(own.port.protocol, || true, Some(&upgraded));
+        http_options(http, &mut cluster);
         clusters.push(cluster.into());
     }
     clusters
 }
 
 /// Passes connections on to the address that they came for.
-fn original(name: &str, scope: &View<'_>) -> Map<String, Value> {
-    let mut cluster = basics(name, "ORIGINAL_DST", scope);
+fn original(name: &str, own: &OwnPort, scope: &View<'_>) -> Map<String, Value> {
+    let mut cluster = basics(name, scope);
+    finish_discovery("", Discovery::OriginalDst, &mut cluster);
     cluster.insert("lb_policy".into(), "CLUSTER_PROVIDED".into());
     // The largest duration that istiod can say: never.
     cluster.insert("cleanup_interval".into(), "9223372035s".into());
+    if let Some(port) = own.port.passed_to {
+        let config = json!({"upstream_port_override": port});
+        cluster.insert("original_dst_lb_config".into(), config);
+    }
     cluster.insert("upstream_bind_config".into(), envoy::passthrough_bind());
     cluster
 }
@@ -390,7 +383,8 @@ fn original(name: &str, scope: &View<'_>) -> Map<String, Value> {
 /// Passes connections on to the loopback address, as with `inboundTrafficPolicy` LOCALHOST.
 fn local(name: &str, port: u32, scope: &View<'_>) -> Map<String, Value> {
     let address = envoy::socket_address("127.0.0.1", port);
-    let mut cluster = basics(name, "STATIC", scope);
+    let mut cluster = basics(name, scope);
+    cluster.insert("type".into(), "STATIC".into());
     cluster.insert(
         "load_assignment".into(),
         json!({"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]}),

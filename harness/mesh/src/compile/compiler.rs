@@ -7,7 +7,7 @@ use std::{
 };
 
 use super::{
-    ProxyConfig,
+    Conflict, ProxyConfig,
     access_log::LogPlan,
     cluster, envoy, gateway, inbound,
     memo::{Draft, Memo, Part, Piece},
@@ -150,6 +150,7 @@ impl Compiler {
             .map(|part| self.memo.shared(part, facts, service))
             .collect();
         let mut after = Vec::new();
+        before.push(self.memo.shared(Part::Fixed("hosts"), facts, hosts));
         before.push(
             self.memo
                 .shared(Part::Fixed("black hole"), facts, black_hole),
@@ -217,6 +218,10 @@ fn assemble(
     pieces: &[Arc<Piece>],
     secrets: BTreeMap<String, Option<crate::SecretValue>>,
 ) -> ProxyConfig {
+    let conflicts: BTreeSet<Conflict> = pieces
+        .iter()
+        .flat_map(|p| p.conflicts.iter().cloned())
+        .collect();
     ProxyConfig {
         listeners: pieces
             .iter()
@@ -231,10 +236,7 @@ fn assemble(
             .flat_map(|p| p.endpoints.iter().cloned())
             .collect(),
         http: pieces.iter().flat_map(|p| p.http.iter().cloned()).collect(),
-        conflicts: pieces
-            .iter()
-            .flat_map(|p| p.conflicts.iter().cloned())
-            .collect(),
+        conflicts: conflicts.into_iter().collect(),
         secrets,
     }
 }
@@ -250,6 +252,14 @@ fn place(view: &View<'_>, part: &Part) -> Draft {
     match part {
         Part::Place(bind, port) => outbound::listener(view, bind, *port),
         _ => Draft::default(),
+    }
+}
+
+/// What gives way to what among the hosts that are seen.
+fn hosts(view: &View<'_>, _: &Part) -> Draft {
+    Draft {
+        conflicts: view.conflicts(),
+        ..Draft::default()
     }
 }
 

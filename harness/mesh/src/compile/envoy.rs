@@ -30,6 +30,16 @@ pub(crate) fn listening_address(bind: &str, port: u32) -> Value {
     socket_address(bind, port)
 }
 
+/// A number as protobuf's JSON writes it: a whole one without decimals.
+pub(crate) fn number(value: f64) -> Value {
+    #[allow(clippy::cast_possible_truncation, reason = "it is whole and small")]
+    if value.fract() == 0.0 && value.abs() < 1e9 {
+        (value as i64).into()
+    } else {
+        value.into()
+    }
+}
+
 /// A block as Envoy takes it; an address is the block of itself alone.
 pub(crate) fn cidr(text: &str) -> Option<Value> {
     let (address, bits) = text.split_once('/').unwrap_or((text, ""));

@@ -9,8 +9,7 @@ use std::{
 use serde_json::Value;
 
 use super::{
-    HttpPlace,
-    conflict::Conflict,
+    Conflict, HttpPlace,
     scope::{Check, Facts, Scope, View},
     secrets,
 };

@@ -37,7 +37,8 @@ pub use conflict::Conflict;
 /// EDS and SDS sources are `{"ads": {}}`, so that all of it can be pushed over one ADS stream to a
 /// stock Envoy. Names are unique within each list; order is stable. HTTP is only named, in `http`: a
 /// sidecar's HTTP listeners are left out, and such traffic takes the way of traffic to unknown
-/// destinations; a gateway's HTTP servers end connections at the black hole.
+/// destinations; where it shares a port with other traffic it is told from that by its first bytes, as
+/// Istio tells it. A gateway's HTTP servers end connections at the black hole.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct ProxyConfig {
     /// `envoy.config.listener.v3.Listener`, each with its `name`.
@@ -51,7 +52,7 @@ pub struct ProxyConfig {
     pub secrets: BTreeMap<String, Option<SecretValue>>,
     /// Where Istio would have a listener for HTTP, or a chain for HTTP in a listener.
     pub http: Vec<HttpPlace>,
-    /// Declarations that take no effect at this proxy because others win over them.
+    /// Declarations that take no effect at this proxy because others win over them, sorted.
     pub conflicts: Vec<Conflict>,
 }
 

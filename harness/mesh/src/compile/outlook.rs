@@ -1,12 +1,16 @@
 //! What proxies with the same outlook see of the cluster. All that a sidecar is told about the way out
 //! follows from it, so that proxies of one class share what is compiled.
 
+mod imports;
+mod routes;
+
 use std::{
-    collections::{BTreeSet, HashMap},
+    collections::{BTreeMap, BTreeSet, HashMap},
     sync::Arc,
 };
 
 use super::{
+    Conflict,
     access_log::LogPlan,
     mtls,
     outbound::{self, Places, Tenant},
@@ -14,17 +18,25 @@ use super::{
 use crate::{
     MeshConfig, Objects,
     api::{
-        self, Labels, peer_authentication::Mode, sidecar::OutboundMode, sidecar::Sidecar,
+        self, Labels,
+        destination_rule::ConnectionPool,
+        peer_authentication::Mode,
+        sidecar::{OutboundMode, Sidecar},
         virtual_service::VirtualService,
     },
-    host,
     objects::{
-        Config, Same,
+        Client, Config, Same,
         pod::{Pod, ProxyKind},
         rules::MergedRule,
         service::{Port, Registry, Service, exported},
     },
 };
+pub(super) use imports::Import;
+use imports::{visible, with_port};
+
+const KUBERNETES_FIRST: &str = "a Service of Kubernetes comes before entries for its host";
+const OLDEST_FIRST: &str = "the older says what the host is; endpoints of both are used where the \
+                            namespace and the ports are the same";
 
 /// The facts that one class of proxies shares.
 pub(crate) struct Outlook<'a> {
@@ -36,10 +48,14 @@ pub(crate) struct Outlook<'a> {
     /// Of the selectors by which outbound rules and routes choose their clients, those that choose
     /// these proxies.
     selectors: BTreeSet<&'a Labels>,
-    /// Visible services, the oldest first, one for each host.
+    /// What a sidecar's egress listeners take in; a gateway has none.
+    pub(super) imports: Vec<Import<'a>>,
+    /// All services, one for each host, in Istio's order.
     pub(crate) services: Vec<Arc<Service>>,
     by_host: HashMap<String, usize>,
-    routes: Routes,
+    pub(crate) client: Client,
+    /// Services that give way to others of the same host.
+    pub(crate) conflicts: Vec<Conflict>,
     /// Where a sidecar has listeners for services.
     pub(crate) places: Places,
 }
@@ -52,14 +68,7 @@ pub(crate) struct ClassKey<'a> {
     sidecar: Option<*const Sidecar>,
     selectors: Vec<&'a Labels>,
     log: *const LogPlan,
-}
-
-/// Routes of the mesh in Istio's order, found by a service's host.
-#[derive(Default)]
-struct Routes {
-    all: Vec<Arc<Config<VirtualService>>>,
-    exact: HashMap<String, Vec<usize>>,
-    wild: Vec<usize>,
+    client: Client,
 }
 
 impl<'a> Outlook<'a> {
@@ -73,6 +82,7 @@ impl<'a> Outlook<'a> {
             sidecar: sidecar_of(objects, pod, kind).map(std::ptr::from_ref),
             selectors: objects.client_selectors.iter().filter(chosen).collect(),
             log: Arc::as_ptr(log),
+            client: objects.client(pod),
         }
     }
 
@@ -86,57 +96,125 @@ impl<'a> Outlook<'a> {
             log: Same(log),
             sidecar: sidecar_of(objects, pod, key.kind),
             selectors: key.selectors.into_iter().collect(),
+            imports: Vec::new(),
             services: Vec::new(),
             by_host: HashMap::new(),
-            routes: Routes::default(),
+            client: key.client,
+            conflicts: Vec::new(),
             places: Places::default(),
         };
-        outlook.routes = Routes::of(outlook.virtual_services("mesh"));
-        outlook.gather();
-        if outlook.kind == ProxyKind::Sidecar {
-            outlook.places = outbound::places(&outlook.services);
+        match outlook.kind {
+            ProxyKind::Router => {
+                for service in visible(objects, outlook.namespace) {
+                    outlook.add(Arc::clone(service));
+                }
+            }
+            ProxyKind::Sidecar => {
+                outlook.import();
+                outlook.places = outbound::places(&outlook.imports);
+            }
         }
         outlook
     }
 
-    fn gather(&mut self) {
-        let objects = self.objects;
-        let wanted = self.wanted_hosts();
-        for service in &objects.services {
-            if service.is_visible_to(self.namespace) && wanted.as_ref().is_none_or(|w| w(service)) {
-                self.add(service);
+    /// Fills the listeners of a sidecar, then all services: for each listener those that it takes in, and
+    /// then those that its routes lead to (`collectImportedServices` in `pilot/pkg/model/sidecar.go`).
+    fn import(&mut self) {
+        let (objects, namespace) = (self.objects, self.namespace);
+        let routes = self.virtual_services("mesh");
+        let egress = self.sidecar.map_or(&[][..], |s| &s.egress);
+        let conflicts = &mut self.conflicts;
+        let mut imports: Vec<Import<'a>> = egress
+            .iter()
+            .map(|e| Import::named(e, objects, namespace, &routes, conflicts))
+            .collect();
+        if imports.is_empty() {
+            imports.push(Import::all(objects, namespace, routes, conflicts));
+        }
+        for import in &imports {
+            for service in &import.services {
+                self.add(Arc::clone(service));
             }
+            let routes = import.routes.all();
+            for (host, ports) in routes.flat_map(|v| destinations(&v.spec)) {
+                if let Some(service) = self.routed(host, &ports, import.port()) {
+                    self.add(service);
+                }
+            }
+        }
+        self.imports = imports;
+    }
+
+    /// The service that a route leads to, though no listener takes it in: of the proxy's own namespace,
+    /// else a visible Service of Kubernetes, else the oldest that is visible.
+    fn routed(
+        &self,
+        host: &str,
+        ports: &BTreeSet<u32>,
+        listener: Option<u32>,
+    ) -> Option<Arc<Service>> {
+        let kube = |s: &&Arc<Service>| s.registry == Registry::Kubernetes;
+        let of_host = || self.objects.services_of_host(host);
+        let own = || of_host().filter(|s| s.namespace == self.namespace);
+        let seen = || of_host().filter(|s| s.is_visible_to(self.namespace));
+        let service = own()
+            .find(kube)
+            .or_else(|| own().next())
+            .or_else(|| seen().find(kube))
+            .or_else(|| seen().next())?;
+        if listener.is_some() {
+            return with_port(service, listener);
+        }
+        // A destination without a port may mean any.
+        if ports.is_empty() || ports.contains(&0) {
+            return Some(Arc::clone(service));
+        }
+        let named = service.ports.iter();
+        let named: Vec<Port> = named
+            .filter(|p| ports.contains(&p.number))
+            .cloned()
+            .collect();
+        match named.len() {
+            0 => None,
+            all if all == service.ports.len() => Some(Arc::clone(service)),
+            _ => Some(service.with_ports(named).into()),
         }
     }
 
-    /// The filter of a `Sidecar`'s egress hosts; a destination of a visible route counts as wanted.
-    fn wanted_hosts(&self) -> Option<impl Fn(&Service) -> bool + use<'a>> {
-        let egress = self.sidecar?.egress.first()?;
-        let namespace = self.namespace;
-        let routes = self.routes.all.iter();
-        let routed: BTreeSet<String> = routes.flat_map(|v| destinations(&v.spec)).collect();
-        Some(move |s: &Service| {
-            routed.contains(&s.host)
-                || egress
-                    .hosts
-                    .iter()
-                    .any(|h| covers(h, namespace, &s.namespace, &s.host))
-        })
-    }
-
-    /// Adds a service; of two for one host the older stands, but Kubernetes' before others.
-    fn add(&mut self, service: &Arc<Service>) {
+    /// Adds a service; of two for one host the older stands, but Kubernetes' before others, and ports
+    /// that the later has alone are added where both are of one kind (`appendSidecarServices`).
+    fn add(&mut self, service: Arc<Service>) {
         let Some(index) = self.by_host.get(&service.host).copied() else {
             self.by_host
                 .insert(service.host.clone(), self.services.len());
-            self.services.push(Arc::clone(service));
+            self.services.push(service);
             return;
         };
         let existing = &mut self.services[index];
-        match (existing.registry, service.registry) {
-            (Registry::External, Registry::Kubernetes) => *existing = Arc::clone(service),
-            (Registry::External, Registry::External) => merge(existing, service),
-            (Registry::Kubernetes, _) => {}
+        if Arc::ptr_eq(existing, &service) {
+            return;
+        }
+        let place = format!("host {}", service.host);
+        let (winner, loser) = (existing.origin.to_string(), service.origin.to_string());
+        let (winner, loser, reason) = match (existing.registry, service.registry) {
+            (Registry::Kubernetes, Registry::External) => (winner, loser, KUBERNETES_FIRST),
+            (Registry::External, Registry::Kubernetes) => {
+                *existing = service;
+                (loser, winner, KUBERNETES_FIRST)
+            }
+            _ if existing.has_ports_of(&service) || !existing.can_merge(&service) => {
+                (winner, loser, OLDEST_FIRST)
+            }
+            _ => return merge_ports(Arc::make_mut(existing), &service),
+        };
+        // An entry with several addresses is several services, and no conflict.
+        if winner != loser {
+            self.conflicts.push(Conflict {
+                place,
+                winner,
+                loser,
+                reason: reason.into(),
+            });
         }
     }
 
@@ -165,9 +243,19 @@ impl<'a> Outlook<'a> {
         without_selector(&self.objects.rules.find(self.namespace, host, namespace))
     }
 
-    /// The routes of the mesh for a service.
-    pub(crate) fn routes(&self, host: &str) -> impl Iterator<Item = &Arc<Config<VirtualService>>> {
-        self.routes.of_host(host)
+    /// The routes of the mesh for a service that a listener takes in.
+    pub(crate) fn routes(
+        &self,
+        import: usize,
+        host: &str,
+    ) -> impl Iterator<Item = &Arc<Config<VirtualService>>> {
+        let import = self.imports.get(import).into_iter();
+        import.flat_map(|i| i.routes.of_host(host))
+    }
+
+    /// What a `Sidecar` says of all inbound connections.
+    pub(crate) fn inbound_pool(&self) -> Option<&'a ConnectionPool> {
+        self.sidecar?.inbound_connection_pool.as_ref()
     }
 
     /// Routes bound to a gateway (`namespace/name`, or `mesh`) that are visible here: private ones first.
@@ -186,24 +274,10 @@ impl<'a> Outlook<'a> {
             .filter(|v| {
                 bound(&v.spec) && exported(&v.spec.export_to, &v.meta.namespace, self.namespace)
             })
-            .filter(|v| gateway != "mesh" || self.sidecar_lists(v))
             .map(|v| (audience(v, self.namespace), v))
             .collect();
         found.sort_by_key(|(audience, _)| *audience);
         found.into_iter().map(|(_, v)| v).collect()
-    }
-
-    fn sidecar_lists(&self, service: &Config<VirtualService>) -> bool {
-        let Some(egress) = self.sidecar.and_then(|s| s.egress.first()) else {
-            return true;
-        };
-        let listed = |name: &String| {
-            egress
-                .hosts
-                .iter()
-                .any(|h| covers(h, self.namespace, &service.meta.namespace, name))
-        };
-        service.spec.hosts.iter().any(listed)
     }
 
     /// Whether traffic to unknown destinations is let out.
@@ -228,38 +302,6 @@ impl<'a> Outlook<'a> {
     }
 }
 
-impl Routes {
-    fn of(found: Vec<&Arc<Config<VirtualService>>>) -> Self {
-        let mut routes = Self::default();
-        for (index, config) in found.into_iter().enumerate() {
-            let hosts: BTreeSet<&String> = config.spec.hosts.iter().collect();
-            if hosts.iter().any(|h| h.contains('*')) {
-                routes.wild.push(index);
-            } else {
-                for host in hosts {
-                    routes.exact.entry(host.clone()).or_default().push(index);
-                }
-            }
-            routes.all.push(Arc::clone(config));
-        }
-        routes
-    }
-
-    fn of_host(&self, host: &str) -> impl Iterator<Item = &Arc<Config<VirtualService>>> {
-        let mut candidates: Vec<usize> = if host.contains('*') {
-            (0..self.all.len()).collect()
-        } else {
-            let exact = self.exact.get(host).into_iter().flatten();
-            exact.chain(&self.wild).copied().collect()
-        };
-        candidates.sort_unstable();
-        let matches = move |v: &&Arc<Config<VirtualService>>| {
-            v.spec.hosts.iter().any(|h| host::matches(h, host))
-        };
-        candidates.into_iter().map(|i| &self.all[i]).filter(matches)
-    }
-}
-
 fn without_selector<'a>(rules: &[&'a Arc<MergedRule>]) -> Option<&'a Arc<MergedRule>> {
     rules.iter().rev().find(|r| r.selector().is_none()).copied()
 }
@@ -274,12 +316,19 @@ fn audience(service: &Config<VirtualService>, namespace: &str) -> u8 {
     }
 }
 
-fn destinations(service: &VirtualService) -> impl Iterator<Item = String> {
+/// Hosts that a route leads to, each with the ports that are named; 0 stands for none.
+fn destinations(service: &VirtualService) -> BTreeMap<&str, BTreeSet<u32>> {
     let tls = service.tls.iter().flat_map(|r| &r.route);
     let tcp = service.tcp.iter().flat_map(|r| &r.route);
-    tls.chain(tcp)
-        .filter_map(|r| r.destination.as_ref())
-        .map(|d| d.host.clone())
+    let mut found: BTreeMap<&str, BTreeSet<u32>> = BTreeMap::new();
+    for destination in tls.chain(tcp).filter_map(|r| r.destination.as_ref()) {
+        let port = destination.port.as_ref().map_or(0, |p| p.number);
+        found
+            .entry(&destination.host)
+            .or_default()
+            .insert(u32::try_from(port).unwrap_or_default());
+    }
+    found
 }
 
 /// The `Sidecar` of a pod: by selector, of its namespace, of the root namespace. A gateway has none.
@@ -303,40 +352,9 @@ fn sidecar_of<'a>(objects: &'a Objects, pod: &Pod, kind: ProxyKind) -> Option<&'
         .map(|c| &c.spec)
 }
 
-/// Whether `namespace/host` of a `Sidecar` in `own` covers a host of another namespace.
-fn covers(entry: &str, own: &str, namespace: &str, name: &str) -> bool {
-    let Some((wanted, pattern)) = entry.split_once('/') else {
-        return false;
-    };
-    let namespace_fits = match wanted {
-        "*" => true,
-        "." => namespace == own,
-        "~" => false,
-        other => namespace == other,
-    };
-    namespace_fits
-        && (host::subset_of(name, pattern)
-            || (name.starts_with('*') && host::matches(name, pattern)))
-}
-
-/// Ports that the later declaration of the same host adds, within one namespace.
-fn merge(existing: &mut Arc<Service>, other: &Service) {
-    if existing.namespace != other.namespace || existing.resolution != other.resolution {
-        return;
-    }
-    let fresh: Vec<&Port> = other
-        .ports
-        .iter()
-        .filter(|p| !existing.ports.iter().any(|e| e.number == p.number))
-        .collect();
-    if fresh.is_empty() {
-        return;
-    }
-    let merged = Arc::make_mut(existing);
-    for port in fresh {
-        merged.ports.push(port.clone());
-        let endpoints = other.endpoints.iter();
-        let of_port = endpoints.filter(|e| e.service_port == port.number);
-        merged.endpoints.extend(of_port.cloned());
-    }
+/// Ports that a later service of the same host has alone.
+fn merge_ports(existing: &mut Service, other: &Service) {
+    let known: Vec<u32> = existing.ports.iter().map(|p| p.number).collect();
+    let fresh = other.ports.iter().filter(|p| !known.contains(&p.number));
+    existing.ports.extend(fresh.cloned());
 }

@@ -5,23 +5,24 @@
 use std::{cell::RefCell, ops::Deref, sync::Arc};
 
 use super::{
-    access_log::LogPlan, attachment, conflict::Conflict, duplicates, mtls, outbound::Tenant,
-    outlook::Outlook,
+    Conflict, access_log::LogPlan, attachment, duplicates, mtls, outbound::Tenant, outlook::Outlook,
 };
 use crate::{
     MeshConfig,
     api::{
         self, Labels,
         authorization_policy::{Action, AuthorizationPolicy},
+        destination_rule::ConnectionPool,
         gateway::Gateway,
         peer_authentication::Mode,
         virtual_service::VirtualService,
     },
     objects::{
-        Config, Same,
+        Client, Config, Same,
+        endpoints::Endpoint,
         pod::{Pod, ProxyKind},
         rules::MergedRule,
-        service::{Endpoint, Port, Service, Target},
+        service::{Port, Service, Target},
     },
     protocol::Protocol,
 };
@@ -120,10 +121,24 @@ impl<'a> View<'a> {
         self.ask(move |f| f.outlook.outbound_rule(&host, &namespace).map(Same::of))
     }
 
-    /// The routes of the mesh for a service that are visible here: private ones first.
-    pub(crate) fn routes(&self, service: &Service) -> Vec<Same<Config<VirtualService>>> {
+    /// The routes of the mesh for a service that a listener takes in: private ones first.
+    pub(crate) fn routes(
+        &self,
+        import: usize,
+        service: &Service,
+    ) -> Vec<Same<Config<VirtualService>>> {
         let host = service.host.clone();
-        self.ask(move |f| f.outlook.routes(&host).map(Same::of).collect())
+        self.ask(move |f| f.outlook.routes(import, &host).map(Same::of).collect())
+    }
+
+    /// Where the proxy is, as far as it matters.
+    pub(crate) fn client(&self) -> Client {
+        self.ask(|f| f.outlook.client.clone())
+    }
+
+    /// What gives way to what among the hosts that are seen.
+    pub(crate) fn conflicts(&self) -> Vec<Conflict> {
+        self.ask(|f| f.outlook.conflicts.clone())
     }
 
     /// The services that share a listener's address and port.
@@ -200,6 +215,11 @@ impl<'a> Scope<'a> {
     pub(crate) fn inbound_rule(&self, service: &Service) -> Option<Same<MergedRule>> {
         let (host, namespace) = (service.host.clone(), service.namespace.clone());
         self.ask(move |f| f.outlook.inbound_rule(&host, &namespace).map(Same::of))
+    }
+
+    /// What a `Sidecar` says of all inbound connections.
+    pub(crate) fn inbound_pool(&self) -> Option<ConnectionPool> {
+        self.ask(|f| f.outlook.inbound_pool().cloned())
     }
 
     /// The services' ports that lead to this pod, the oldest service first, then by host.

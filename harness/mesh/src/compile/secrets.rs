@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use base64::{Engine, engine::general_purpose::STANDARD};
 use serde_json::Value;
 
-use super::tls::{CA_SUFFIX, CONFIG_MAP, CREDENTIAL, ROOT, WORKLOAD};
+use super::tls::{CA_SUFFIX, CONFIG_MAP, CREDENTIAL, ROOT, SYSTEM_ROOTS, WORKLOAD};
 use crate::{Objects, SecretValue, objects::pod::Pod};
 
 /// What is served for SDS names.
@@ -48,6 +48,7 @@ fn value(objects: &Objects, pod: &Pod, name: &str) -> Option<SecretValue> {
             spiffe_id: pod.spiffe_id(objects.mesh().trust_domain()),
         }),
         ROOT => Some(SecretValue::Root),
+        SYSTEM_ROOTS => Some(SecretValue::SystemRoots),
         _ => match name.split_once(':')? {
             ("file-cert", files) => key_pair_of_files(objects, pod, files),
             ("file-root", file) => Some(SecretValue::Authorities {

@@ -5,7 +5,7 @@ mod server;
 use serde_json::{Map, Value, json};
 
 use super::{envoy::extension, scope::View};
-use crate::api::destination_rule::{ClientTls, ClientTlsMode};
+use crate::api::destination_rule::{ClientTls, ClientTlsMode, ProxyProtocol, ProxyProtocolVersion};
 pub(crate) use server::{gateway_server, mesh_server};
 
 /// What Istio's own clients offer, the first for its peer metadata; a stock Envoy ignores its meaning,
@@ -16,6 +16,8 @@ const MESH_ALPN: &[&str] = &["istio-peer-exchange", "istio"];
 pub(crate) const WORKLOAD: &str = "default";
 /// The secret of the mesh's root certificates.
 pub(crate) const ROOT: &str = "ROOTCA";
+/// The secret of the authorities that the system trusts.
+pub(crate) const SYSTEM_ROOTS: &str = "file-root:system";
 /// The suffix of the secret with the authorities of a credential.
 pub(crate) const CA_SUFFIX: &str = "-cacert";
 /// What begins the SDS name of a credential in a Secret.
@@ -89,6 +91,7 @@ pub(crate) struct Upstream<'a> {
     pub(crate) is_external: bool,
     pub(crate) is_http2: bool,
     pub(crate) is_original_dst: bool,
+    pub(crate) proxy_protocol: Option<ProxyProtocol>,
 }
 
 /// Sets the transport of a cluster: a rule's TLS, mesh TLS where the endpoint speaks it, or none.
@@ -111,12 +114,45 @@ pub(crate) fn set_upstream(
             Some(mesh_client(sni, names, upstream.is_http2))
         }
         Some(tls) => origination(tls, scope, upstream),
-        None if upstream.auto => return set_auto(cluster, upstream),
+        None if upstream.auto => {
+            set_auto(cluster, upstream);
+            None
+        }
         None => None,
     };
     if let Some(context) = context {
         cluster.insert("transport_socket".into(), client_socket(context));
     }
+    if let Some(said) = upstream.proxy_protocol {
+        wrap_all(cluster, said);
+    }
+}
+
+/// Puts the header of the PROXY protocol before whatever each transport sends
+/// (`applyUpstreamProxyProtocol` in `pilot/pkg/networking/core/cluster_traffic_policy.go`).
+fn wrap_all(cluster: &mut Map<String, Value>, said: ProxyProtocol) {
+    if let Some(matches) = cluster.get_mut("transport_socket_matches") {
+        for found in matches.as_array_mut().into_iter().flatten() {
+            found["transport_socket"] = with_header(found["transport_socket"].take(), said);
+        }
+        return;
+    }
+    let inner = cluster.remove("transport_socket");
+    let inner = inner.unwrap_or_else(super::envoy::raw_buffer);
+    cluster.insert("transport_socket".into(), with_header(inner, said));
+}
+
+fn with_header(inner: Value, said: ProxyProtocol) -> Value {
+    let config = match said.version {
+        // The first version is the default.
+        ProxyProtocolVersion::V1 => json!({}),
+        ProxyProtocolVersion::V2 => json!({"version": "V2"}),
+    };
+    extension(
+        "envoy.transport_sockets.upstream_proxy_protocol",
+        "envoy.extensions.transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport",
+        json!({"config": config, "transport_socket": inner}),
+    )
 }
 
 fn client_socket(context: Value) -> Value {
@@ -202,20 +238,18 @@ fn origination(tls: &ClientTls, scope: &View<'_>, upstream: &Upstream<'_>) -> Op
     } else {
         own
     };
-    if has_credential {
-        if tls.mode == ClientTlsMode::Mutual {
-            let secret = credential_secret(&tls.credential_name);
-            common.insert("tls_certificate_sds_secret_configs".into(), json!([secret]));
-        }
-        let authorities = credential_secret(&format!("{}{CA_SUFFIX}", tls.credential_name));
+    if has_credential && tls.mode == ClientTlsMode::Mutual {
+        let secret = credential_secret(&tls.credential_name);
+        common.insert("tls_certificate_sds_secret_configs".into(), json!([secret]));
+    }
+    if !tls.insecure_skip_verify {
+        let authorities = if has_credential {
+            credential_secret(&format!("{}{CA_SUFFIX}", tls.credential_name))
+        } else {
+            // Without a credential the authorities are the system's.
+            mesh_secret(SYSTEM_ROOTS)
+        };
         let context = validation(names_context(exactly(names)), authorities);
-        common.insert("combined_validation_context".into(), context);
-    } else {
-        // Without a credential the authorities are the system's, which istiod asks for by this name.
-        let context = validation(
-            names_context(exactly(names)),
-            mesh_secret("file-root:system"),
-        );
         common.insert("combined_validation_context".into(), context);
     }
     let mut context = Map::new();

@@ -5,7 +5,15 @@ use std::{
     sync::Arc,
 };
 
-use super::{ProxyId, endpoints, pod::Pod, service::Service};
+use super::{
+    ProxyId, aliases,
+    endpoints::{self, Endpoint},
+    locality::Nodes,
+    pod::Pod,
+    pool::{Pool, Share},
+    service::Service,
+    workloads::Workload,
+};
 use crate::{MeshConfig, api::Labels};
 
 /// Services with their endpoints, by the address of the declaration that each was made from.
@@ -16,73 +24,160 @@ pub(super) struct Completed(HashMap<usize, Whole>);
 struct Whole {
     /// Keeps its address from meaning another.
     _declared: Arc<Service>,
-    pods: Vec<Arc<Pod>>,
+    own: Arc<Own>,
+    /// What all declarations of the host and namespace bring.
+    members: Vec<Arc<Own>>,
     service: Arc<Service>,
 }
 
+/// What one declaration brings: who it selects, and the endpoints.
+#[derive(Debug)]
+struct Own {
+    pods: Vec<Arc<Pod>>,
+    workloads: Vec<Arc<Workload>>,
+    endpoints: Vec<Endpoint>,
+}
+
+/// Who can stand behind services.
+pub(super) struct People<'a> {
+    pub(super) pods: &'a BTreeMap<ProxyId, Arc<Pod>>,
+    pub(super) workloads: &'a [Arc<Workload>],
+    pub(super) nodes: &'a Nodes,
+}
+
 impl Completed {
-    /// Gives each service the pods that it selects. One that has the same as `before` keeps its `Arc`.
+    /// Gives each service its endpoints and other names. The services are in order. One that has the same
+    /// as `before` keeps its `Arc`.
     pub(super) fn of(
         declared: &[Arc<Service>],
-        pods: &BTreeMap<ProxyId, Arc<Pod>>,
+        people: &People<'_>,
         mesh: &MeshConfig,
         before: Option<&Self>,
     ) -> Self {
-        let index = PodIndex::of(pods);
-        let whole = |declared: &Arc<Service>| {
-            let key = Arc::as_ptr(declared).addr();
-            let pods = index.of_service(declared);
-            let old = before.and_then(|b| b.0.get(&key));
-            let service = match old.filter(|old| is_same(&old.pods, &pods)) {
-                Some(old) => Arc::clone(&old.service),
-                None => complete(declared, &pods, mesh, old),
-            };
-            let whole = Whole {
-                _declared: Arc::clone(declared),
-                pods,
-                service,
-            };
-            (key, whole)
-        };
-        Self(declared.iter().map(whole).collect())
+        let index = PodIndex::of(people.pods);
+        let aliases = aliases::by_host(declared);
+        let old = |d: &Arc<Service>| before.and_then(|b| b.0.get(&Arc::as_ptr(d).addr()));
+        let mut groups: BTreeMap<(&str, &str), Vec<Declared<'_>>> = BTreeMap::new();
+        for service in declared {
+            let own = own(service, &index, people, mesh, old(service));
+            let key = (service.namespace.as_str(), service.host.as_str());
+            groups.entry(key).or_default().push((service, own));
+        }
+        let mut all = HashMap::new();
+        for ((_, host), group) in groups {
+            let names = aliases.get(host).map_or(&[][..], Vec::as_slice);
+            let pool = pool(&group, mesh, old(group[0].0));
+            let members: Vec<Arc<Own>> = group.iter().map(|(_, own)| Arc::clone(own)).collect();
+            for (declared, own) in group {
+                let whole = Whole {
+                    service: complete(declared, &pool, names, old(declared)),
+                    _declared: Arc::clone(declared),
+                    own,
+                    members: members.clone(),
+                };
+                all.insert(Arc::as_ptr(declared).addr(), whole);
+            }
+        }
+        Self(all)
     }
 
-    /// In Istio's order of services.
-    pub(super) fn oldest_first(&self, declared: &[Arc<Service>]) -> Vec<Arc<Service>> {
+    /// The services in the order of their declarations.
+    pub(super) fn in_order(&self, declared: &[Arc<Service>]) -> Vec<Arc<Service>> {
         let whole = |d: &Arc<Service>| {
             self.0
                 .get(&Arc::as_ptr(d).addr())
                 .map(|w| Arc::clone(&w.service))
         };
-        let mut services: Vec<Arc<Service>> = declared.iter().filter_map(whole).collect();
-        services.sort_by(|a, b| order(a).cmp(&order(b)));
-        services
+        declared.iter().filter_map(whole).collect()
     }
 }
 
-fn order(service: &Service) -> (&str, &str, &str) {
-    (&service.created, &service.name, &service.namespace)
+/// Istio's order of services; the name of the object only makes it certain.
+pub(super) fn order(service: &Service) -> (&str, &str, &str, &str) {
+    (
+        &service.created,
+        &service.name,
+        &service.namespace,
+        &service.origin.name,
+    )
 }
 
-fn is_same(one: &[Arc<Pod>], other: &[Arc<Pod>]) -> bool {
+fn is_same<T>(one: &[Arc<T>], other: &[Arc<T>]) -> bool {
     one.len() == other.len() && one.iter().zip(other).all(|(a, b)| Arc::ptr_eq(a, b))
 }
 
-fn complete(
+fn own(
     declared: &Arc<Service>,
-    pods: &[Arc<Pod>],
+    index: &PodIndex<'_>,
+    people: &People<'_>,
     mesh: &MeshConfig,
     old: Option<&Whole>,
+) -> Arc<Own> {
+    let pods = index.of_service(declared);
+    let workloads: Vec<Arc<Workload>> = people
+        .workloads
+        .iter()
+        .filter(|w| w.is_selected_by(declared))
+        .cloned()
+        .collect();
+    let unchanged =
+        |old: &&Whole| is_same(&old.own.pods, &pods) && is_same(&old.own.workloads, &workloads);
+    if let Some(old) = old.filter(unchanged) {
+        return Arc::clone(&old.own);
+    }
+    let endpoints = if declared.selector.is_some() {
+        endpoints::selected(declared, &pods, &workloads, people.nodes, mesh)
+    } else {
+        declared.listed.clone()
+    };
+    Arc::new(Own {
+        pods,
+        workloads,
+        endpoints,
+    })
+}
+
+/// The endpoints of all declarations of one host and namespace.
+fn pool(group: &[(&Arc<Service>, Arc<Own>)], mesh: &MeshConfig, old: Option<&Whole>) -> Arc<Pool> {
+    let own = |old: &Whole| {
+        let pairs = old.members.iter().zip(group);
+        old.members.len() == group.len() && pairs.into_iter().all(|(a, (_, b))| Arc::ptr_eq(a, b))
+    };
+    if let Some(old) = old.filter(|old| own(old)) {
+        return Arc::clone(&old.service.pool);
+    }
+    let shares: Vec<Share<'_>> = group
+        .iter()
+        .map(|(service, own)| Share {
+            service,
+            endpoints: &own.endpoints,
+        })
+        .collect();
+    let pool = Pool::of(&shares, mesh);
+    match old.filter(|old| *old.service.pool == pool) {
+        Some(old) => Arc::clone(&old.service.pool),
+        None => Arc::new(pool),
+    }
+}
+
+/// A service as it is declared, and its own endpoints.
+type Declared<'a> = (&'a Arc<Service>, Arc<Own>);
+
+fn complete(
+    declared: &Service,
+    pool: &Arc<Pool>,
+    aliases: &[String],
+    old: Option<&Whole>,
 ) -> Arc<Service> {
-    if declared.selector.is_none() {
-        return Arc::clone(declared);
+    let unchanged =
+        |old: &&Whole| Arc::ptr_eq(&old.service.pool, pool) && old.service.aliases == aliases;
+    if let Some(old) = old.filter(unchanged) {
+        return Arc::clone(&old.service);
     }
-    let mut service = (**declared).clone();
-    service.endpoints = endpoints::of_pods(declared, pods, mesh);
-    match old.filter(|old| *old.service == service) {
-        Some(old) => Arc::clone(&old.service),
-        None => Arc::new(service),
-    }
+    let mut service = declared.clone();
+    service.pool = Arc::clone(pool);
+    service.aliases = aliases.to_vec();
+    Arc::new(service)
 }
 
 /// Namespace, key and value of a label.

@@ -1,16 +1,20 @@
 //! An immutable snapshot of a cluster.
 
+mod aliases;
 mod completed;
-mod endpoints;
+pub(crate) mod endpoints;
+pub(crate) mod locality;
 mod mounts;
 pub(crate) mod pod;
+mod pool;
 mod reading;
 pub(crate) mod rules;
 mod same;
 pub(crate) mod service;
+mod workloads;
 
 use std::{
-    collections::{BTreeMap, BTreeSet},
+    collections::{BTreeMap, BTreeSet, HashMap},
     fmt,
     sync::Arc,
 };
@@ -25,12 +29,14 @@ use crate::{
         telemetry::Telemetry, virtual_service::VirtualService,
     },
 };
-use completed::{BySelector, Completed};
+use completed::{BySelector, Completed, People};
+use locality::{Locality, Nodes};
 use pod::Pod;
 use reading::{Known, Library};
 use rules::RuleIndex;
 pub(crate) use same::Same;
 use service::Service;
+use workloads::Workload;
 
 /// A pod with an `istio-proxy` container, among `containers` or as a native sidecar among
 /// `initContainers`.
@@ -106,7 +112,13 @@ pub struct Objects {
     pub(crate) pods: BTreeMap<ProxyId, Arc<Pod>>,
     /// The oldest first.
     pub(crate) services: Vec<Arc<Service>>,
+    services_by_host: HashMap<String, Vec<usize>>,
     by_selector: BySelector,
+    nodes: Nodes,
+    /// Labels by which rules tell near endpoints from far ones.
+    near_labels: BTreeSet<String>,
+    /// Whether some service keeps to the client's node.
+    has_node_local: bool,
     pub(crate) secrets: ByName,
     pub(crate) config_maps: ByName,
     pub(crate) gateways: Vec<Arc<Config<Gateway>>>,
@@ -181,6 +193,27 @@ impl Objects {
             .collect()
     }
 
+    /// The services of a host, the oldest first.
+    pub(crate) fn services_of_host(&self, host: &str) -> impl Iterator<Item = &Arc<Service>> {
+        let found = self.services_by_host.get(host).into_iter().flatten();
+        found.map(|index| &self.services[*index])
+    }
+
+    /// What of a pod decides which endpoints are near it.
+    pub(crate) fn client(&self, pod: &Pod) -> Client {
+        let locality = Locality::of_pod(pod, &self.nodes);
+        let mut labels = pod.meta.labels.clone();
+        locality.add_to(&mut labels);
+        labels.insert("kubernetes.io/hostname".into(), pod.node.clone());
+        labels.retain(|name, _| self.near_labels.contains(name));
+        let node = if self.has_node_local { &pod.node } else { "" };
+        Client {
+            locality,
+            labels,
+            node: node.to_owned(),
+        }
+    }
+
     /// The services of a pod, the oldest first.
     pub(crate) fn services_of(&self, pod: &Pod) -> impl Iterator<Item = &Arc<Service>> {
         self.by_selector
@@ -189,6 +222,16 @@ impl Objects {
             .map(|index| &self.services[index])
             .filter(|service| service.selects(pod))
     }
+}
+
+/// Where a proxy is, as far as it decides which endpoints are near.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Client {
+    pub(crate) locality: Locality,
+    /// Those that rules ask for.
+    pub(crate) labels: Labels,
+    /// Empty where no service asks for it.
+    pub(crate) node: String,
 }
 
 /// Objects by kind, as they come.
@@ -207,6 +250,8 @@ struct Sorted {
     authorization_policies: Vec<Arc<Config<AuthorizationPolicy>>>,
     telemetries: Vec<Arc<Config<Telemetry>>>,
     sidecars: Vec<Arc<Config<Sidecar>>>,
+    workloads: Vec<Arc<Workload>>,
+    nodes: Nodes,
 }
 
 impl Sorted {
@@ -224,6 +269,10 @@ impl Sorted {
             Known::AuthorizationPolicy(config) => self.authorization_policies.push(config),
             Known::Telemetry(config) => self.telemetries.push(config),
             Known::Sidecar(config) => self.sidecars.push(config),
+            Known::WorkloadEntry(workload) => self.workloads.push(workload),
+            Known::Node(name, locality) => {
+                self.nodes.insert(name, locality);
+            }
             Known::Nothing => {}
         }
     }
@@ -246,17 +295,30 @@ impl Sorted {
         sort(&mut self.sidecars);
         let declared = self.service_entries.iter().flat_map(|e| &e.spec);
         self.services.extend(declared.cloned());
-        let completed = Completed::of(
-            &self.services,
-            &self.pods,
-            &mesh,
-            before.map(|b| &b.completed),
-        );
-        let services = completed.oldest_first(&self.services);
+        self.services
+            .sort_by(|a, b| completed::order(a).cmp(&completed::order(b)));
+        let people = People {
+            pods: &self.pods,
+            workloads: &self.workloads,
+            nodes: &self.nodes,
+        };
+        // Where pods are may be another thing with other nodes.
+        let known = before.filter(|b| b.nodes == self.nodes);
+        let completed = Completed::of(&self.services, &people, &mesh, known.map(|b| &b.completed));
+        let services = completed.in_order(&self.services);
+        let mut services_by_host: HashMap<String, Vec<usize>> = HashMap::new();
+        for (index, service) in services.iter().enumerate() {
+            let same = services_by_host.entry(service.host.clone()).or_default();
+            same.push(index);
+        }
         let rules = rules(&self.destination_rules, &mesh, before);
         Objects {
             client_selectors: client_selectors(&self.virtual_services, &self.destination_rules),
+            near_labels: near_labels(&self.destination_rules),
+            has_node_local: services.iter().any(|s| s.node_local),
             by_selector: BySelector::of(&services),
+            services_by_host,
+            nodes: self.nodes,
             rules,
             mesh,
             pods: self.pods,
@@ -317,6 +379,13 @@ fn client_selectors(
         .filter_map(|c| c.spec.workload_selector.as_ref())
         .map(|s| &s.match_labels);
     of_routes.chain(of_rules).cloned().collect()
+}
+
+/// The names of labels in `failoverPriority`, without the values that some give them.
+fn near_labels(rules: &[Arc<Config<DestinationRule>>]) -> BTreeSet<String> {
+    let name = |text: &String| text.split('=').next().unwrap_or_default().to_owned();
+    let said = rules.iter().flat_map(|c| c.spec.failover_priorities());
+    said.map(name).collect()
 }
 
 fn sort<T>(list: &mut [Arc<Config<T>>]) {

@@ -17,6 +17,17 @@ pub enum ProxyKind {
     Router,
 }
 
+/// Whether a pod is there for others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Presence {
+    Ready,
+    Unready,
+    /// Being deleted.
+    Leaving,
+    /// Has ended.
+    Over,
+}
+
 /// A pod, as far as the mesh looks at it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Pod {
@@ -25,8 +36,9 @@ pub struct Pod {
     pub(crate) address: String,
     pub(crate) service_account: String,
     pub(crate) proxy: Option<ProxyKind>,
-    /// Whether traffic is sent to it.
-    pub(crate) ready: bool,
+    pub(crate) presence: Presence,
+    /// The node that it runs on; empty before it has one.
+    pub(crate) node: String,
     /// The label `security.istio.io/tlsMode`, which injection sets, says that mesh TLS is spoken.
     pub(crate) speaks_mesh_tls: bool,
     named_ports: Vec<(String, u32)>,
@@ -67,7 +79,7 @@ impl Pod {
 
     /// Whether Services send traffic to it.
     pub fn is_ready(&self) -> bool {
-        self.ready
+        self.presence == Presence::Ready
     }
 
     pub(crate) fn of(object: &Value) -> Self {
@@ -84,7 +96,8 @@ impl Pod {
                 .unwrap_or("default")
                 .to_owned(),
             proxy: proxy_kind(spec),
-            ready: is_ready(object),
+            presence: presence(object),
+            node: spec["nodeName"].as_str().unwrap_or_default().to_owned(),
             speaks_mesh_tls,
             named_ports: named_ports(spec),
             mounts: mounts::of(spec),
@@ -126,17 +139,23 @@ fn proxy_kind(spec: &Value) -> Option<ProxyKind> {
     })
 }
 
-/// Not on its way out, and ready as far as its conditions say anything.
-fn is_ready(object: &Value) -> bool {
+/// Ready as far as its conditions say anything.
+fn presence(object: &Value) -> Presence {
     let status = &object["status"];
-    let over = matches!(status["phase"].as_str(), Some("Succeeded" | "Failed"));
-    let leaving = !object["metadata"]["deletionTimestamp"].is_null();
     let condition = status["conditions"]
         .as_array()
         .into_iter()
         .flatten()
         .find(|c| c["type"] == "Ready");
-    !over && !leaving && condition.is_none_or(|c| c["status"] == "True")
+    if matches!(status["phase"].as_str(), Some("Succeeded" | "Failed")) {
+        Presence::Over
+    } else if !object["metadata"]["deletionTimestamp"].is_null() {
+        Presence::Leaving
+    } else if condition.is_none_or(|c| c["status"] == "True") {
+        Presence::Ready
+    } else {
+        Presence::Unready
+    }
 }
 
 fn named_ports(spec: &Value) -> Vec<(String, u32)> {

@@ -7,8 +7,10 @@ use serde_json::Value;
 
 use super::{
     Config, Meta, default_to,
+    locality::Locality,
     pod::Pod,
     service::{self, Service},
+    workloads::Workload,
 };
 use crate::{
     MeshConfig,
@@ -37,6 +39,9 @@ pub(super) enum Known {
     AuthorizationPolicy(Arc<Config<AuthorizationPolicy>>),
     Telemetry(Arc<Config<Telemetry>>),
     Sidecar(Arc<Config<Sidecar>>),
+    WorkloadEntry(Arc<Workload>),
+    /// A node's name, and where it is.
+    Node(String, Locality),
     /// Of no effect: of another kind, or refused.
     Nothing,
 }
@@ -100,6 +105,10 @@ fn read(object: &Value, mesh: &MeshConfig) -> Known {
     let kind = object["kind"].as_str().unwrap_or_default();
     match (api_version.split_once('/'), kind) {
         (None, "Pod") => Known::Pod(Arc::new(Pod::of(object))),
+        (None, "Node") => {
+            let meta = Meta::of(object);
+            Known::Node(meta.name.clone(), Locality::of_node(&meta))
+        }
         (None, "Service") => Known::Service(Arc::new(service::of_kubernetes(object, mesh))),
         (None, "Secret") => Known::Secret,
         (None, "ConfigMap") => Known::ConfigMap,
@@ -128,6 +137,7 @@ fn istio(object: &Value, kind: &str, mesh: &MeshConfig) -> Option<Known> {
             let meta = config.meta;
             Known::ServiceEntry(Config { meta, spec }.into())
         }
+        "WorkloadEntry" => Known::WorkloadEntry(Workload::of(&config(object)?, mesh).into()),
         "DestinationRule" => {
             let mut config: Config<DestinationRule> = config(object)?;
             default_to(

@@ -9,6 +9,7 @@ use std::{
 
 use super::{Config, Meta};
 use crate::{
+    Conflict,
     api::{Labels, destination_rule::DestinationRule},
     host,
 };
@@ -19,6 +20,8 @@ pub(crate) struct MergedRule {
     pub(crate) meta: Meta,
     pub(crate) spec: DestinationRule,
     export_to: BTreeSet<String>,
+    /// What of the rules merged into this one takes no effect.
+    pub(crate) conflicts: Vec<Conflict>,
 }
 
 impl MergedRule {
@@ -27,6 +30,18 @@ impl MergedRule {
             .workload_selector
             .as_ref()
             .map(|s| &s.match_labels)
+    }
+}
+
+impl MergedRule {
+    fn lose(&mut self, what: &str, rule: &Config<DestinationRule>) {
+        let name = |meta: &Meta| format!("DestinationRule {}/{}", meta.namespace, meta.name);
+        self.conflicts.push(Conflict {
+            place: format!("{what} host {}", self.spec.host),
+            winner: name(&self.meta),
+            loser: name(&rule.meta),
+            reason: "rules for one host are merged, and the earlier one's words stand".into(),
+        });
     }
 }
 
@@ -203,25 +218,32 @@ fn merge(rules: &mut ByHost, rule: &Config<DestinationRule>, export_to: &BTreeSe
             (Some(_), Some(_)) | (None, None) => separate = false,
             _ => {}
         }
-        absorb(&mut Arc::make_mut(existing).spec, &rule.spec);
+        absorb(Arc::make_mut(existing), rule);
     }
     if separate {
         list.push(Arc::new(MergedRule {
             meta: rule.meta.clone(),
             spec: rule.spec.clone(),
             export_to: export_to.clone(),
+            conflicts: Vec::new(),
         }));
     }
 }
 
 /// The first rule's words stand; a later one adds subsets, and a policy where there was none.
-fn absorb(into: &mut DestinationRule, rule: &DestinationRule) {
-    for subset in &rule.subsets {
-        if !into.subsets.iter().any(|s| s.name == subset.name) {
-            into.subsets.push(subset.clone());
+fn absorb(into: &mut MergedRule, rule: &Config<DestinationRule>) {
+    for subset in &rule.spec.subsets {
+        if into.spec.subsets.iter().any(|s| s.name == subset.name) {
+            into.lose(&format!("subset {} of", subset.name), rule);
+        } else {
+            into.spec.subsets.push(subset.clone());
         }
     }
-    if into.traffic_policy.is_none() {
-        into.traffic_policy.clone_from(&rule.traffic_policy);
+    if into.spec.traffic_policy.is_none() {
+        into.spec
+            .traffic_policy
+            .clone_from(&rule.spec.traffic_policy);
+    } else if rule.spec.traffic_policy.is_some() {
+        into.lose("trafficPolicy for", rule);
     }
 }

@@ -1,10 +1,16 @@
 //! Services of the mesh: Kubernetes' own and those of `ServiceEntry`, in one form.
 
-use std::{net::IpAddr, sync::Arc};
+use std::{fmt, net::IpAddr, sync::Arc};
 
 use serde_json::Value;
 
-use super::{Config, Meta, endpoints, pod::Pod, string_map};
+use super::{
+    Config, Meta,
+    endpoints::{self, Endpoint},
+    pod::Pod,
+    pool::Pool,
+    string_map,
+};
 use crate::{
     MeshConfig,
     api::{
@@ -48,6 +54,16 @@ pub(crate) struct Port {
     pub(crate) number: u32,
     pub(crate) protocol: Protocol,
     pub(crate) target: Target,
+    /// The port that passed-on connections are sent to in place of their own: the `targetPort` of an
+    /// entry without resolution.
+    pub(crate) passed_to: Option<u32>,
+}
+
+impl Port {
+    /// Whether two ports are the same to whoever connects.
+    fn is_like(&self, other: &Self) -> bool {
+        self.name == other.name && self.number == other.number && self.protocol == other.protocol
+    }
 }
 
 /// The port of the pod behind a service's port.
@@ -57,19 +73,18 @@ pub(crate) enum Target {
     Name(String),
 }
 
-/// One endpoint of one port of a service.
-#[derive(Clone, Debug, PartialEq)]
-pub(crate) struct Endpoint {
-    /// The number of the service's port.
-    pub(crate) service_port: u32,
-    pub(crate) address: String,
-    pub(crate) port: u32,
+/// The object that declares a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Origin {
+    pub(crate) kind: &'static str,
     pub(crate) namespace: String,
-    pub(crate) labels: Labels,
-    pub(crate) speaks_mesh_tls: bool,
-    /// From 1.
-    pub(crate) weight: u32,
-    pub(crate) spiffe_id: Option<String>,
+    pub(crate) name: String,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}/{}", self.kind, self.namespace, self.name)
+    }
 }
 
 /// A service.
@@ -79,18 +94,27 @@ pub(crate) struct Service {
     pub(crate) name: String,
     pub(crate) namespace: String,
     pub(crate) created: String,
+    pub(crate) origin: Origin,
     pub(crate) registry: Registry,
     /// An IP address, a CIDR block or [`UNSPECIFIED`].
     pub(crate) address: String,
     pub(crate) ports: Vec<Port>,
     pub(crate) resolution: Resolution,
     pub(crate) mesh_external: bool,
+    labels: Labels,
     export_to: Vec<String>,
     pub(crate) selector: Option<Labels>,
     pub(crate) subject_alt_names: Vec<String>,
     pub(crate) external_name: Option<String>,
     pub(crate) unready_too: bool,
-    pub(crate) endpoints: Vec<Endpoint>,
+    /// Only endpoints on the client's own node are used.
+    pub(crate) node_local: bool,
+    /// Names of `ExternalName` services that mean this one, sorted by namespace and name.
+    pub(crate) aliases: Vec<String>,
+    /// The endpoints that the declaration itself lists.
+    pub(super) listed: Vec<Endpoint>,
+    /// The endpoints, shared by all services of the same host and namespace.
+    pub(crate) pool: Arc<Pool>,
 }
 
 impl Service {
@@ -99,100 +123,131 @@ impl Service {
         exported(&self.export_to, &self.namespace, namespace)
     }
 
-    /// The endpoints of a port, of a subset's labels.
-    pub(crate) fn endpoints_of(
-        &self,
-        port: u32,
-        labels: &Labels,
-    ) -> impl Iterator<Item = &Endpoint> {
-        self.endpoints
-            .iter()
-            .filter(move |e| e.service_port == port && crate::api::selects(labels, &e.labels))
+    /// Whether proxies of every namespace know it.
+    pub(crate) fn is_public(&self) -> bool {
+        self.export_to.is_empty() || self.export_to.iter().any(|e| e == "*")
     }
 
     /// Whether the service is that of a pod.
     pub(crate) fn selects(&self, pod: &Pod) -> bool {
-        self.namespace == pod.meta.namespace
+        self.namespace == pod.meta.namespace && self.selects_labels(&pod.meta.labels)
+    }
+
+    /// Whether the service is that of a workload of its namespace with these labels.
+    pub(crate) fn selects_labels(&self, labels: &Labels) -> bool {
+        self.selector
+            .as_ref()
+            .is_some_and(|s| !s.is_empty() && crate::api::selects(s, labels))
+    }
+
+    /// The service with these of its ports alone.
+    pub(crate) fn with_ports(&self, ports: Vec<Port>) -> Self {
+        Self {
+            ports,
+            ..self.clone()
+        }
+    }
+
+    /// Whether both have the same ports in the same order.
+    pub(crate) fn has_ports_of(&self, other: &Self) -> bool {
+        self.ports.len() == other.ports.len()
             && self
-                .selector
-                .as_ref()
-                .is_some_and(|s| !s.is_empty() && crate::api::selects(s, &pod.meta.labels))
+                .ports
+                .iter()
+                .zip(&other.ports)
+                .all(|(a, b)| a.is_like(b))
     }
 
-    /// The identities that may stand behind the service, sorted.
-    pub(crate) fn identities(&self, mesh: &MeshConfig) -> Vec<String> {
-        let mut all: Vec<String> = self.subject_alt_names.clone();
-        all.extend(self.endpoints.iter().filter_map(|e| e.spiffe_id.clone()));
-        let own = format!("spiffe://{}/", mesh.trust_domain());
-        let aliases: Vec<String> = all
-            .iter()
-            .filter_map(|id| id.strip_prefix(&own))
-            .flat_map(|rest| {
-                mesh.trust_domain_aliases()
-                    .iter()
-                    .map(move |a| format!("spiffe://{a}/{rest}"))
-            })
-            .collect();
-        all.extend(aliases);
-        all.sort();
-        all.dedup();
-        all
+    /// Whether two services of one host can be made one (`canMergeServices` in
+    /// `pilot/pkg/model/sidecar.go`).
+    pub(crate) fn can_merge(&self, other: &Self) -> bool {
+        self.namespace == other.namespace
+            && self.resolution == other.resolution
+            && self.registry == other.registry
+            && self.labels == other.labels
+            && self.selector == other.selector
+            && self.export_to == other.export_to
     }
 }
 
-/// Whether an object of `owner` with this `exportTo` is seen in `namespace`; empty is everywhere.
+/// Whether an object of `owner` with this `exportTo` is seen in `namespace`; empty is everywhere. `*`
+/// wins over all else, and `~`, nowhere, over what remains.
 pub(crate) fn exported(export_to: &[String], owner: &str, namespace: &str) -> bool {
-    export_to.is_empty()
-        || export_to.iter().any(|e| match e.as_str() {
-            "*" => true,
-            "." => owner == namespace,
-            name => name == namespace,
-        })
+    let has = |word: &str| export_to.iter().any(|e| e == word);
+    if export_to.is_empty() || has("*") {
+        return true;
+    }
+    !has("~") && (has(namespace) || (has(".") && owner == namespace))
 }
 
-/// A Service of Kubernetes, without its endpoints.
+/// A Service of Kubernetes, without its endpoints (`pilot/pkg/serviceregistry/kube/conversion.go`).
 pub(super) fn of_kubernetes(object: &Value, mesh: &MeshConfig) -> Service {
     let meta = Meta::of(object);
     let spec = &object["spec"];
     let cluster_ip = spec["clusterIP"].as_str().unwrap_or_default();
     let external_name = spec["externalName"]
         .as_str()
-        .filter(|_| spec["type"] == "ExternalName");
+        .filter(|name| spec["type"] == "ExternalName" && !name.is_empty());
     let resolution = match (external_name, cluster_ip) {
+        (_, "None") => Resolution::Passthrough,
         (Some(_), _) => Resolution::Alias,
-        (None, "None") => Resolution::Passthrough,
-        _ => Resolution::Known,
+        (None, _) => Resolution::Known,
     };
-    let export_to = meta.annotations.get("networking.istio.io/exportTo");
+    let ports = spec["ports"].as_array().into_iter().flatten();
     Service {
         host: format!("{}.{}.svc.cluster.local", meta.name, meta.namespace),
+        origin: Origin {
+            kind: "Service",
+            namespace: meta.namespace.clone(),
+            name: meta.name.clone(),
+        },
         address: if cluster_ip.parse::<IpAddr>().is_ok() {
             cluster_ip.into()
         } else {
             UNSPECIFIED.into()
         },
-        ports: spec["ports"]
-            .as_array()
-            .into_iter()
-            .flatten()
-            .filter_map(port_of_kubernetes)
-            .collect(),
+        ports: ports.filter_map(port_of_kubernetes).collect(),
         resolution,
         registry: Registry::Kubernetes,
         mesh_external: external_name.is_some(),
-        export_to: export_to.map_or_else(
-            || mesh.service_export_to().to_vec(),
-            |e| e.split(',').map(|n| n.trim().to_owned()).collect(),
-        ),
+        export_to: Some(listed(&meta, "networking.istio.io/exportTo"))
+            .filter(|e| !e.is_empty())
+            .unwrap_or_else(|| mesh.service_export_to().to_vec()),
         selector: Some(string_map(&spec["selector"])).filter(|s| !s.is_empty()),
-        subject_alt_names: Vec::new(),
+        subject_alt_names: accounts(&meta, mesh),
         external_name: external_name.map(str::to_owned),
         unready_too: spec["publishNotReadyAddresses"] == true,
-        endpoints: Vec::new(),
+        node_local: spec["internalTrafficPolicy"] == "Local",
+        aliases: Vec::new(),
+        listed: Vec::new(),
+        pool: Arc::default(),
+        labels: meta.labels,
         created: meta.created,
         name: meta.name,
         namespace: meta.namespace,
     }
+}
+
+/// The comma-separated values of an annotation.
+fn listed(meta: &Meta, annotation: &str) -> Vec<String> {
+    let text = meta.annotations.get(annotation).filter(|t| !t.is_empty());
+    text.map(|t| t.split(',').map(|n| n.trim().to_owned()).collect())
+        .unwrap_or_default()
+}
+
+/// Identities that a Service says its servers may have beside those of its pods.
+fn accounts(meta: &Meta, mesh: &MeshConfig) -> Vec<String> {
+    let mut all = listed(meta, "alpha.istio.io/canonical-serviceaccounts");
+    let own = listed(meta, "alpha.istio.io/kubernetes-serviceaccounts");
+    let identity = |account: String| {
+        format!(
+            "spiffe://{}/ns/{}/sa/{account}",
+            mesh.trust_domain(),
+            meta.namespace
+        )
+    };
+    all.extend(own.into_iter().map(identity));
+    all
 }
 
 fn port_of_kubernetes(port: &Value) -> Option<Port> {
@@ -211,42 +266,56 @@ fn port_of_kubernetes(port: &Value) -> Option<Port> {
         name: name.to_owned(),
         number,
         target,
+        passed_to: None,
     })
 }
 
-/// The services of a `ServiceEntry`: one for each pair of host and address. Without endpoints that are
-/// pods.
+/// The services of a `ServiceEntry`: one for each pair of host and address, with the endpoints that it
+/// lists (`pilot/pkg/serviceregistry/serviceentry/conversion.go`).
 pub(super) fn of_entry(entry: &Config<ServiceEntry>, mesh: &MeshConfig) -> Vec<Arc<Service>> {
-    let addresses = virtual_addresses(&entry.spec.addresses);
-    let mut services = Vec::new();
-    for host in &entry.spec.hosts {
-        for address in &addresses {
-            let mut service = Service {
-                host: host.clone(),
-                name: host.clone(),
-                namespace: entry.meta.namespace.clone(),
-                created: entry.meta.created.clone(),
-                registry: Registry::External,
-                address: address.clone(),
-                ports: entry.spec.ports.iter().map(port_of_entry).collect(),
-                resolution: resolution_of(entry.spec.resolution),
-                mesh_external: entry.spec.location == Location::MeshExternal,
-                export_to: entry.spec.export_to.clone(),
-                selector: entry
-                    .spec
-                    .workload_selector
-                    .as_ref()
-                    .map(|s| s.labels.clone()),
-                subject_alt_names: entry.spec.subject_alt_names.clone(),
-                external_name: None,
-                unready_too: false,
-                endpoints: Vec::new(),
-            };
-            service.endpoints = endpoints::of_entry(&service, &entry.spec, mesh);
-            services.push(service.into());
-        }
-    }
-    services
+    let (meta, spec) = (&entry.meta, &entry.spec);
+    let addresses = virtual_addresses(&spec.addresses);
+    let resolution = resolution_of(spec.resolution);
+    let ports: Vec<Port> = spec
+        .ports
+        .iter()
+        .map(|p| port_of_entry(p, resolution))
+        .collect();
+    let service = |host: &String, address: &String| Service {
+        host: host.clone(),
+        name: host.clone(),
+        namespace: meta.namespace.clone(),
+        created: meta.created.clone(),
+        origin: Origin {
+            kind: "ServiceEntry",
+            namespace: meta.namespace.clone(),
+            name: meta.name.clone(),
+        },
+        registry: Registry::External,
+        address: address.clone(),
+        ports: ports.clone(),
+        resolution,
+        mesh_external: spec.location == Location::MeshExternal,
+        labels: meta.labels.clone(),
+        export_to: spec.export_to.clone(),
+        selector: spec.workload_selector.as_ref().map(|s| s.labels.clone()),
+        subject_alt_names: spec.subject_alt_names.clone(),
+        external_name: None,
+        unready_too: false,
+        node_local: false,
+        aliases: Vec::new(),
+        listed: Vec::new(),
+        pool: Arc::default(),
+    };
+    let hosts = spec.hosts.iter();
+    hosts
+        .flat_map(|host| addresses.iter().map(move |address| (host, address)))
+        .map(|(host, address)| {
+            let mut service = service(host, address);
+            service.listed = endpoints::listed(&service, spec, mesh);
+            service.into()
+        })
+        .collect()
 }
 
 fn virtual_addresses(addresses: &[String]) -> Vec<String> {
@@ -263,17 +332,15 @@ fn virtual_addresses(addresses: &[String]) -> Vec<String> {
     addresses.iter().map(single).collect()
 }
 
-fn port_of_entry(port: &crate::api::service_entry::ServicePort) -> Port {
+fn port_of_entry(port: &crate::api::service_entry::ServicePort, resolution: Resolution) -> Port {
     let number = u32::try_from(port.number).unwrap_or_default();
-    let target = u32::try_from(port.target_port)
-        .ok()
-        .filter(|t| *t > 0)
-        .unwrap_or(number);
+    let target = u32::try_from(port.target_port).ok().filter(|t| *t > 0);
     Port {
         name: port.name.clone(),
         number,
         protocol: Protocol::parse(&port.protocol),
-        target: Target::Number(target),
+        target: Target::Number(target.unwrap_or(number)),
+        passed_to: target.filter(|_| resolution == Resolution::Passthrough),
     }
 }
 

@@ -97,8 +97,8 @@ fn what_is_said_twice_is_told() {
     assert_eq!(
         told,
         [
-            "namespace default: Telemetry default/b < Telemetry default/a",
             "namespace default: PeerAuthentication default/b < PeerAuthentication default/a",
+            "namespace default: Telemetry default/b < Telemetry default/a",
             "pod default/mysql: PeerAuthentication default/d < PeerAuthentication default/c",
             "port 3306 of pod default/mysql: service mysql.default.svc.cluster.local < service mysql-headless.default.svc.cluster.local",
         ]

@@ -7,6 +7,7 @@ mod progress;
 mod report;
 mod secrets;
 
+use std::collections::BTreeSet;
 use std::net::{Ipv4Addr, SocketAddrV4};
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,8 +28,9 @@ use self::secrets::Secrets;
 use crate::addresses::ClusterName;
 
 /// What the mesh reads.
-const READ: [Kind; 14] = [
+const READ: [Kind; 16] = [
     Kind::Namespace,
+    Kind::Node,
     Kind::Pod,
     Kind::Service,
     Kind::ServiceAccount,
@@ -38,6 +40,7 @@ const READ: [Kind; 14] = [
     Kind::VirtualService,
     Kind::DestinationRule,
     Kind::ServiceEntry,
+    Kind::WorkloadEntry,
     Kind::Sidecar,
     Kind::PeerAuthentication,
     Kind::AuthorizationPolicy,
@@ -161,7 +164,9 @@ impl Mesh {
         let compiled = compiled.collect();
         let configs = kept.compile(mesh, all.into_iter().flat_map(|(_, objects)| objects));
         let mut proxies = Vec::new();
+        let mut conflicts = BTreeSet::new();
         for (proxy, config) in configs {
+            conflicts.extend(config.conflicts.iter().cloned());
             let snapshot = self.snapshot(&config, &mut problems);
             let key = self.key(&proxy.namespace, &proxy.name);
             match self.ads.set(key.clone(), &snapshot) {
@@ -178,6 +183,7 @@ impl Mesh {
             proxies,
             compiled,
             problems,
+            conflicts,
             revision,
         }
     }

@@ -1,8 +1,9 @@
 //! How far the proxies have followed.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use meshproof_mesh::ProxyId;
+use meshproof_mesh::{Conflict, ProxyId};
 use meshproof_pocket_xds::admin::Admin;
 use meshproof_pocket_xds::{AckError, ProxyStatus, Rejected, Version};
 use tokio::sync::watch;
@@ -20,6 +21,8 @@ pub(super) struct Round {
     /// The Istio objects that went into it.
     pub(super) compiled: Vec<Compiled>,
     pub(super) problems: Vec<String>,
+    /// What gives way to what, at some proxy.
+    pub(super) conflicts: BTreeSet<Conflict>,
     /// Everything up to this revision of the store is in it.
     pub(super) revision: u64,
 }

@@ -1,8 +1,10 @@
 //! What the control plane writes into the store: a condition on each Istio object, and a ConfigMap
 //! for all the rest.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
+use meshproof_mesh::Conflict;
 use meshproof_pocket_api::{Event, EventType, Kind, now};
 use serde_json::{Value, json};
 
@@ -25,7 +27,10 @@ impl Mesh {
     /// Writes the status: a condition on each Istio object, and the ConfigMap for all the rest.
     pub(super) fn report(&self, progress: &Progress, round: &Round) {
         for Compiled { kind, object } in &round.compiled {
-            let (concern, state) = progress.state(*kind, object);
+            let (concern, mut state) = progress.state(*kind, object);
+            if let Some(lost) = lost(*kind, object, &round.conflicts) {
+                state.message = format!("{}; but {lost}", state.message);
+            }
             self.condition(*kind, object, concern, &state);
         }
         let before = self.store.get(Kind::ConfigMap, ISTIO_SYSTEM, MESH_STATUS);
@@ -55,7 +60,7 @@ impl Mesh {
     }
 
     /// An object that was active stays so while others of a later change are on their way, unless
-    /// something that only it names was refused.
+    /// something that only it names was refused. What it loses to others is told when they are active too.
     fn condition(&self, kind: Kind, object: &Value, concern: Concern, state: &State) {
         let generation = &object["metadata"]["generation"];
         let text = |k: &str| {
@@ -73,7 +78,8 @@ impl Mesh {
             .into_iter()
             .flatten()
             .find(|c| c["type"] == ACTIVE && c["observedGeneration"] == *generation);
-        let settled = concern < Concern::Named && old.is_some_and(|c| c["status"] == "True");
+        let stays = concern < Concern::Named && state.status != "True";
+        let settled = stays && old.is_some_and(|c| c["status"] == "True");
         let said = |c: &Value| c["reason"] == state.reason && c["message"] == state.message;
         if settled || old.is_some_and(said) {
             return;
@@ -148,6 +154,23 @@ fn texts<'a>(rejections: impl IntoIterator<Item = &'a Rejection>, between: &str)
         .map(|one| one.text.as_str())
         .collect();
     texts.join(between)
+}
+
+/// What of an object takes no effect because others win over it.
+fn lost(kind: Kind, object: &Value, conflicts: &BTreeSet<Conflict>) -> Option<String> {
+    let text = |k: &str| object["metadata"][k].as_str().unwrap_or_default();
+    let name = format!(
+        "{} {}/{}",
+        kind.info().name,
+        text("namespace"),
+        text("name")
+    );
+    let lost: Vec<String> = conflicts
+        .iter()
+        .filter(|c| c.loser == name)
+        .map(ToString::to_string)
+        .collect();
+    (!lost.is_empty()).then(|| lost.join("; "))
 }
 
 /// Whether an event is this controller's own writing.

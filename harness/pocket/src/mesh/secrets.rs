@@ -1,6 +1,7 @@
 //! Secrets as the secret discovery service (SDS) carries them.
 
 use std::collections::HashMap;
+use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use base64::Engine;
@@ -66,6 +67,8 @@ impl Secrets {
             }
             SecretValue::Root => json!({"name": name, "validation_context": {
                 "trusted_ca": inline(self.ca.root_pem().as_bytes())}}),
+            SecretValue::SystemRoots => json!({"name": name, "validation_context": {
+                "trusted_ca": {"filename": system_roots()?}}}),
             SecretValue::Workload { spiffe_id } => {
                 json!({"name": name, "tls_certificate": self.workload(spiffe_id)?})
             }
@@ -104,6 +107,24 @@ impl Secrets {
 /// No code panics while it holds one of these locks, so a poisoned state is still whole.
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where systems keep the authorities that they trust. Pods see the host's files.
+const SYSTEM_ROOTS: [&str; 4] = [
+    "/etc/ssl/certs/ca-certificates.crt",
+    "/etc/pki/tls/certs/ca-bundle.crt",
+    "/etc/ssl/ca-bundle.pem",
+    "/etc/ssl/cert.pem",
+];
+
+fn system_roots() -> Result<&'static str, String> {
+    let found = SYSTEM_ROOTS.into_iter().find(|p| Path::new(p).is_file());
+    found.ok_or_else(|| {
+        format!(
+            "this system keeps no trusted authorities in {}",
+            SYSTEM_ROOTS.join(", ")
+        )
+    })
 }
 
 fn base64(bytes: &[u8]) -> String {

@@ -194,6 +194,62 @@ async fn a_missing_secret_is_named_and_taken_up_when_it_comes() {
 }
 
 #[tokio::test]
+async fn what_rules_seldom_say_is_read_back_as_it_was_told() {
+    let Some(program) = program() else { return };
+    let rig = Rig::new(program);
+    let url = |name: &str| format!("type.googleapis.com/envoy.extensions.{name}");
+    let slow = json!({"slow_start_config": {"slow_start_window": "60s",
+        "aggression": {"default_value": 1.5, "runtime_key": "("}, "min_weight_percent": {"value": 10.5}}});
+    let header = json!({"name": "envoy.transport_sockets.upstream_proxy_protocol", "typed_config": {
+        "@type": url("transport_sockets.proxy_protocol.v3.ProxyProtocolUpstreamTransport"),
+        "config": {"version": "V2"},
+        "transport_socket": {"name": "envoy.transport_sockets.raw_buffer", "typed_config": {
+            "@type": url("transport_sockets.raw_buffer.v3.RawBuffer")}}}});
+    let limits = json!({"thresholds": [{"retry_budget":
+        {"budget_percent": {"value": 25.5}, "min_retry_concurrency": 3}}]});
+    let rules = [
+        json!({"lb_policy": "LEAST_REQUEST", "least_request_lb_config": slow, "transport_socket": header}),
+        json!({"round_robin_lb_config": slow, "circuit_breakers": limits}),
+        json!({"lb_policy": "RING_HASH", "ring_hash_lb_config": {"minimum_ring_size": "1024"},
+            "common_lb_config": {"locality_weighted_lb_config": {}}}),
+        json!({"lb_policy": "MAGLEV", "maglev_lb_config": {"table_size": "65537"}}),
+    ];
+    let mut told = snapshot("1s", "BlackHole", 1);
+    for (number, rule) in rules.iter().enumerate() {
+        let mut cluster =
+            json!({"name": number.to_string(), "type": "STATIC", "connect_timeout": "1s"});
+        cluster
+            .as_object_mut()
+            .unwrap()
+            .extend(rule.as_object().unwrap().clone());
+        told.clusters.push(cluster.into());
+    }
+    let told_listener = Arc::make_mut(&mut told.listeners[0]);
+    let filter = &mut told_listener["filter_chains"][0]["filters"][0]["typed_config"];
+    filter["tunneling_config"] = json!({"hostname": "db.example.com:443", "use_post": true});
+    filter["hash_policy"] = json!([{"source_ip": {}}]);
+    let filter = filter.clone();
+    rig.apply(&told).await.unwrap();
+
+    let content = rig.content().await;
+    let active = content.listeners[0].active.as_ref().unwrap();
+    assert_eq!(
+        active["filter_chains"][0]["filters"][0]["typed_config"],
+        filter
+    );
+    for (number, rule) in rules.iter().enumerate() {
+        let held = content
+            .clusters
+            .iter()
+            .find(|held| held.name == number.to_string());
+        let active = held.unwrap().active.as_ref().unwrap();
+        for (field, value) in rule.as_object().unwrap() {
+            assert_eq!(&active[field], value, "{number}: {field}");
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_proxy_that_comes_back_is_served_again() {
     let Some(program) = program() else { return };
     let mut rig = Rig::new(program);
@@ -265,7 +321,8 @@ async fn what_istio_seldom_asks_for_is_read_back_as_it_was_told() {
                             "@type": url("formatter.req_without_query.v3.ReqWithoutQuery")}}]}}}]}},
     ]);
     let mut told = snapshot("1s", "BlackHole", 1);
-    told.listeners[0]["filter_chains"][0]["filters"] = filters.clone();
+    let listener = Arc::make_mut(&mut told.listeners[0]);
+    listener["filter_chains"][0]["filters"] = filters.clone();
     rig.apply(&told).await.unwrap();
     let content = rig.content().await;
     let active = content.listeners[0].active.as_ref().unwrap();

@@ -28,6 +28,7 @@ pub(super) fn spec(kind: &str) -> Value {
             "ports": [{"number": 443, "name": "80", "protocol": "TLS", "targetPort": 443}],
             "endpoints": [{"address": "203.0.113.2", "ports": {"80": 443}, "weight": 1}],
         }),
+        "WorkloadEntry" => json!({"address": "203.0.113.2", "ports": {"tls": 443}, "weight": 1}),
         "DestinationRule" => json!({
             "host": "mysql.default.svc.cluster.local",
             "trafficPolicy": {
@@ -127,6 +128,13 @@ pub(super) const WITHOUT_BOUND: &[(&str, &str, &str)] = &[
     ("DestinationRule", "subjectAltNames", CERTIFICATE),
     ("DestinationRule", "sni", "sent as it is; no server has it"),
     ("DestinationRule", "labels", LABELS),
+    ("DestinationRule", "httpHeaderName", HTTP),
+    ("DestinationRule", "httpQueryParameterName", HTTP),
+    ("DestinationRule", "from", NAME),
+    ("DestinationRule", "to", NAME),
+    ("DestinationRule", "failoverPriority", NAME),
+    ("Sidecar", "bind", "without a port it is not looked at"),
+    ("WorkloadEntry", "labels", LABELS),
     ("AuthorizationPolicy", "principals", IDENTITY),
     ("AuthorizationPolicy", "notPrincipals", IDENTITY),
     ("AuthorizationPolicy", "namespaces", IDENTITY),
