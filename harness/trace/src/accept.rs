@@ -9,7 +9,7 @@ use crate::{
     handshake::{self, Peer, Server, Side},
     listener, rbac,
     report::Ending,
-    upstream,
+    upstream::Transport,
     walk::{Flow, Place, Walk},
     way::{End, Path, Way, worst},
 };
@@ -130,8 +130,13 @@ impl<'s> Walk<'s> {
         flow: &mut Flow,
         way: &mut Way,
     ) -> Result<Peer, End> {
-        let Some(context) = upstream::context(&chain["transport_socket"]) else {
-            return Ok(Peer::Nobody);
+        let context = match Transport::of(&chain["transport_socket"]) {
+            Transport::Plaintext => return Ok(Peer::Nobody),
+            Transport::Tls(context) => context,
+            Transport::Other(name) => {
+                let why = format!("the transport socket {name} is not followed");
+                return Err(End::unknown(place.hop, why));
+            }
         };
         let Some(hello) = flow.payload.hello().cloned() else {
             let why = format!("{} wants TLS here, and none is spoken", place.name());
@@ -162,6 +167,13 @@ impl<'s> Walk<'s> {
     }
 
     fn route(&self, place: Place<'s>, config: &'s Value, flow: Flow, way: Way) -> Path {
+        if !config["tunneling_config"].is_null() {
+            let why = format!(
+                "{} sends this through a tunnel of HTTP, which is not followed",
+                place.name()
+            );
+            return way.ends(End::unknown(place.hop, why));
+        }
         if let Some(name) = config["cluster"].as_str() {
             return self.dial(place, name, flow, way);
         }

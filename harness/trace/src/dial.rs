@@ -13,7 +13,7 @@ use crate::{
     kube::{Backends, Service},
     listener,
     network::{self, Owner},
-    upstream::{self, Asker, Endpoint, Targets},
+    upstream::{self, Asker, Endpoint, Targets, Transport},
     walk::{Flow, Place, Walk},
     way::{End, Path, Way, worst},
 };
@@ -41,6 +41,10 @@ impl<'s> Walk<'s> {
         };
         match upstream::targets(name, &asker) {
             Targets::NoCluster => refused(way, Cause::NoRoute, no_cluster(name, place)),
+            Targets::BlackHole if place.hop != Hop::ClientSidecar => {
+                let why = format!("{at} would speak HTTP here, which is not followed");
+                way.ends(End::unknown(place.hop, why))
+            }
             Targets::BlackHole => {
                 let why = format!("{at} lets nothing out that it has no route for (REGISTRY_ONLY)");
                 refused(way, Cause::NoRoute, why)
@@ -69,11 +73,11 @@ impl<'s> Walk<'s> {
                 });
                 worst(ways.collect())
             }
-            Targets::OriginalDestination(port, tls) => {
+            Targets::OriginalDestination(port, transport) => {
                 let endpoint = Endpoint {
                     address: flow.to,
                     port: port.unwrap_or(flow.port),
-                    tls,
+                    transport,
                 };
                 self.connect(place, &endpoint, flow, way)
             }
@@ -84,24 +88,30 @@ impl<'s> Walk<'s> {
     fn connect(&self, place: Place<'s>, endpoint: &Endpoint<'s>, flow: Flow, way: Way) -> Path {
         let at = place.name();
         let mut payload = flow.payload;
-        let mut said = format!("{}:{}, in plaintext", endpoint.address, endpoint.port);
-        if let Some(context) = endpoint.tls {
-            let hello = match hello(place, context) {
-                Ok(hello) => hello,
-                Err(end) => return way.ends(end),
-            };
-            let sni = hello.sni.as_deref().unwrap_or("none");
-            said = format!(
-                "{}:{}, over TLS with SNI {sni}, ready to show {}",
-                endpoint.address, endpoint.port, hello.credential
-            );
-            payload = payload.within(hello);
-        } else if payload.hello().is_some() {
-            said = format!(
-                "{}:{}, with the TLS inside untouched",
-                endpoint.address, endpoint.port
-            );
-        }
+        let socket = format!("{}:{}", endpoint.address, endpoint.port);
+        let said = match endpoint.transport {
+            Transport::Plaintext if payload.hello().is_some() => {
+                format!("{socket}, with the TLS inside untouched")
+            }
+            Transport::Plaintext => format!("{socket}, in plaintext"),
+            Transport::Tls(context) => {
+                let hello = match hello(place, context) {
+                    Ok(hello) => hello,
+                    Err(end) => return way.ends(end),
+                };
+                let sni = hello.sni.as_deref().unwrap_or("none");
+                let shown = format!(
+                    "over TLS with SNI {sni}, ready to show {}",
+                    hello.credential
+                );
+                payload = payload.within(hello);
+                format!("{socket}, {shown}")
+            }
+            Transport::Other(name) => {
+                let why = format!("{at} connects over {name}, which is not followed");
+                return way.ends(End::unknown(place.hop, why));
+            }
+        };
         let flow = Flow {
             cluster: flow.cluster,
             source: place.pod.address().parse().ok(),

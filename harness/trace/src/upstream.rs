@@ -17,7 +17,7 @@ pub(crate) enum Targets<'a> {
     /// The cluster that never has an endpoint.
     BlackHole,
     /// Wherever the connection was going, on this port if one is said.
-    OriginalDestination(Option<u16>, Option<&'a Value>),
+    OriginalDestination(Option<u16>, Transport<'a>),
     /// These endpoints; perhaps none.
     Endpoints(Vec<Endpoint<'a>>),
     /// The endpoint's name does not exist.
@@ -26,11 +26,21 @@ pub(crate) enum Targets<'a> {
     UnknownName(String),
 }
 
-/// An endpoint and the transport socket that is used with it; `None` is plaintext.
+/// An endpoint and the transport socket that is used with it.
 pub(crate) struct Endpoint<'a> {
     pub(crate) address: IpAddr,
     pub(crate) port: u16,
-    pub(crate) tls: Option<&'a Value>,
+    pub(crate) transport: Transport<'a>,
+}
+
+/// What a connection is made over.
+#[derive(Clone, Copy)]
+pub(crate) enum Transport<'a> {
+    Plaintext,
+    /// TLS, by an `UpstreamTlsContext` or a `DownstreamTlsContext`.
+    Tls(&'a Value),
+    /// A transport socket that is not known here, by its name.
+    Other(&'a str),
 }
 
 /// Who asks, and what it may look up.
@@ -53,7 +63,7 @@ pub(crate) fn targets<'a>(name: &str, asker: &Asker<'a>) -> Targets<'a> {
         Some("ORIGINAL_DST") => {
             let port = cluster["original_dst_lb_config"]["upstream_port_override"].as_u64();
             let port = port.and_then(|p| u16::try_from(p).ok());
-            Targets::OriginalDestination(port, context(&cluster["transport_socket"]))
+            Targets::OriginalDestination(port, Transport::of(&cluster["transport_socket"]))
         }
         Some("EDS") => assigned(name, cluster, asker),
         _ => listed(cluster, &cluster["load_assignment"], asker),
@@ -78,6 +88,8 @@ fn assigned<'a>(name: &str, cluster: &'a Value, asker: &Asker<'a>) -> Targets<'a
 fn listed<'a>(cluster: &'a Value, assignment: &'a Value, asker: &Asker<'a>) -> Targets<'a> {
     let localities = assignment["endpoints"].as_array().into_iter().flatten();
     let hosts = localities.flat_map(|l| l["lb_endpoints"].as_array().into_iter().flatten());
+    // Istio sets the panic threshold to nothing, so nothing goes to an endpoint that is not ready.
+    let hosts = hosts.filter(|h| h["health_status"] != "UNHEALTHY");
     let mut found = Vec::new();
     for host in hosts {
         let socket = &host["endpoint"]["address"]["socket_address"];
@@ -93,18 +105,18 @@ fn listed<'a>(cluster: &'a Value, assignment: &'a Value, asker: &Asker<'a>) -> T
             Resolved::NoSuchName => return Targets::NoSuchName(name.to_owned()),
             Resolved::Outside => return Targets::UnknownName(name.to_owned()),
         };
-        let tls = transport(cluster, host);
-        found.extend(
-            addresses
-                .into_iter()
-                .map(|address| Endpoint { address, port, tls }),
-        );
+        let transport = transport(cluster, host);
+        found.extend(addresses.into_iter().map(|address| Endpoint {
+            address,
+            port,
+            transport,
+        }));
     }
     Targets::Endpoints(found)
 }
 
-/// The TLS context for an endpoint: by what it says of itself, else the cluster's own.
-fn transport<'a>(cluster: &'a Value, host: &Value) -> Option<&'a Value> {
+/// The transport socket for an endpoint: by what it says of itself, else the cluster's own.
+fn transport<'a>(cluster: &'a Value, host: &Value) -> Transport<'a> {
     let said = &host["metadata"]["filter_metadata"]["envoy.transport_socket_match"];
     let fits = |m: &&Value| {
         let wanted = m["match"].as_object().into_iter().flatten();
@@ -112,11 +124,16 @@ fn transport<'a>(cluster: &'a Value, host: &Value) -> Option<&'a Value> {
     };
     let matches = cluster["transport_socket_matches"].as_array();
     let chosen = matches.into_iter().flatten().find(fits);
-    context(chosen.map_or(&cluster["transport_socket"], |m| &m["transport_socket"]))
+    Transport::of(chosen.map_or(&cluster["transport_socket"], |m| &m["transport_socket"]))
 }
 
-/// The `UpstreamTlsContext` or `DownstreamTlsContext` of a transport socket; `None` for plaintext.
-pub(crate) fn context(socket: &Value) -> Option<&Value> {
-    let is_tls = socket["name"].as_str() == Some("envoy.transport_sockets.tls");
-    is_tls.then(|| &socket["typed_config"])
+impl<'a> Transport<'a> {
+    /// Of a transport socket, or of none.
+    pub(crate) fn of(socket: &'a Value) -> Self {
+        match socket["name"].as_str() {
+            None | Some("envoy.transport_sockets.raw_buffer") => Self::Plaintext,
+            Some("envoy.transport_sockets.tls") => Self::Tls(&socket["typed_config"]),
+            Some(other) => Self::Other(other),
+        }
+    }
 }

@@ -12,13 +12,24 @@ fn cases() -> std::path::PathBuf {
 }
 
 fn cluster(case: &str) -> Cluster {
+    changed(case, "", "")
+}
+
+/// The cluster with one piece of its text replaced.
+fn changed(case: &str, from: &str, to: &str) -> Cluster {
     let read = |file: &str| fs::read_to_string(cases().join(case).join(file)).unwrap();
-    let file = ClusterFile::read(case, &read("cluster.yaml")).unwrap();
+    let text = read("cluster.yaml");
+    assert!(text.contains(from), "{case} has no {from}");
+    let file = ClusterFile::read(case, &text.replace(from, to)).unwrap();
     let mesh = MeshConfig::from_yaml(&read("mesh.yaml")).unwrap();
     Cluster::new(case, mesh, file.objects())
 }
 
 fn traced(client: &str, server: &str, change: impl Fn(&mut Query)) -> Trace {
+    traced_through([cluster(client), cluster(server)], change)
+}
+
+fn traced_through(clusters: [Cluster; 2], change: impl Fn(&mut Query)) -> Trace {
     let mut query = Query {
         from: "mysql-client-1".to_owned(),
         host: "203.0.113.10.nip.io".to_owned(),
@@ -29,7 +40,7 @@ fn traced(client: &str, server: &str, change: impl Fn(&mut Query)) -> Trace {
         at: 1_800_000_000,
     };
     change(&mut query);
-    trace(&[cluster(client), cluster(server)], &query).unwrap()
+    trace(&clusters, &query).unwrap()
 }
 
 #[test]
@@ -78,6 +89,50 @@ fn what_was_not_given_can_be_given() {
     };
     assert_eq!(policy("203.0.113.7"), "connected");
     assert_eq!(policy("198.51.100.7"), "refused by ingress: policy-denied");
+}
+
+/// What the tutorial becomes with one change of the client's cluster.
+fn with_client(from: &str, to: &str) -> String {
+    let clusters = [
+        changed("client-tutorial", from, to),
+        cluster("server-tutorial"),
+    ];
+    let found = traced_through(clusters, |_| {});
+    format!("{}: {}", found.verdict(), found.why)
+}
+
+#[test]
+fn a_pod_that_is_not_ready_gets_nothing() {
+    let ready = |status: &str| {
+        format!("podIP: 10.1.0.4\n  conditions:\n  - type: Ready\n    status: \"{status}\"")
+    };
+    let with = |status: &str| with_client("podIP: 10.1.0.4", &ready(status));
+    assert!(with("True").starts_with("connected"), "{}", with("True"));
+    insta::assert_snapshot!(with("False"));
+}
+
+#[test]
+fn what_is_not_followed_is_said() {
+    let rule = "host: istio-egressgateway.istio-system.svc.cluster.local\n  subsets:\n";
+    let policy = |policy: &str| {
+        let host = "host: istio-egressgateway.istio-system.svc.cluster.local";
+        format!("{host}\n  trafficPolicy:\n    {policy}\n  subsets:\n")
+    };
+    let http = [
+        cluster("client-tutorial"),
+        changed("server-tutorial", "protocol: TLS", "protocol: HTTPS"),
+    ];
+    let http = traced_through(http, |_| {});
+    let outside = "  host: 203.0.113.10.nip.io\n  trafficPolicy:\n";
+    let tunnel = "tunnel: {protocol: CONNECT, targetHost: a.example, targetPort: 80}";
+    insta::assert_snapshot!(
+        [
+            with_client(rule, &policy("proxyProtocol: {version: V2}")),
+            with_client(outside, &format!("{outside}    {tunnel}\n")),
+            format!("{}: {}", http.verdict(), http.why),
+        ]
+        .join("\n")
+    );
 }
 
 #[test]
