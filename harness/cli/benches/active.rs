@@ -62,14 +62,23 @@ async fn measure(served: Served, loaded: &Loaded, rounds: usize) {
     let mut all = Vec::new();
     for change in CHANGES {
         let times = several(&served, change, rounds).await;
-        report(change.name, &times);
-        all.extend(times);
+        let (proxies, whole): (Vec<_>, Vec<_>) = times.into_iter().unzip();
+        report(change.name, &proxies);
+        let whole: Vec<Duration> = whole.into_iter().flatten().collect();
+        if !whole.is_empty() {
+            report("  with the router's rules", &whole);
+        }
+        all.extend(proxies);
     }
     report("all", &all);
     served.stop().await;
 }
 
-async fn several(served: &Served, change: &Change, rounds: usize) -> Vec<Duration> {
+async fn several(
+    served: &Served,
+    change: &Change,
+    rounds: usize,
+) -> Vec<(Duration, Option<Duration>)> {
     let cluster = match change.side {
         Side::Client => ClusterName::Client,
         Side::Server => ClusterName::Server,

@@ -15,6 +15,8 @@ use serde_json::{Value, json};
 /// Every object's own word, or the word on all that has no status.
 const ACTIVE: &str = "meshproof.dev/Active";
 const STATUS: (&str, &str) = ("istio-system", "meshproof-mesh-status");
+/// What the mesh waits for when every proxy has followed.
+const ROUTER: &str = "the router's rules";
 /// Beyond this a change has not become active at all.
 const NEVER: Duration = Duration::from_secs(20);
 
@@ -113,8 +115,13 @@ fn renew(data: &mut Value) {
     }
 }
 
-/// Writes the `nth` change and waits until it is active.
-pub(crate) async fn time(client: &Client, change: &Change, nth: usize) -> Duration {
+/// Writes the `nth` change and waits until it is active at every proxy; of what has no condition of its own
+/// also until the router's rules have followed.
+pub(crate) async fn time(
+    client: &Client,
+    change: &Change,
+    nth: usize,
+) -> (Duration, Option<Duration>) {
     let [group, version, kind, namespace, name] = change.object;
     let api = api(client, [group, version, kind], namespace);
     let object = api.get_opt(name).await.expect("reading the object");
@@ -147,12 +154,16 @@ pub(crate) async fn time(client: &Client, change: &Change, nth: usize) -> Durati
         "{}: nothing was changed",
         change.name
     );
+    let mut at_proxies = None;
     let active = async {
         while let Some(event) = events.next().await {
             let (WatchEvent::Added(seen) | WatchEvent::Modified(seen)) = event.expect("an event")
             else {
                 continue;
             };
+            if at_proxies.is_none() && !has_condition && is_at_proxies(&seen, &written) {
+                at_proxies = Some(begun.elapsed());
+            }
             if is_active(&seen, &written, has_condition) {
                 return;
             }
@@ -162,7 +173,22 @@ pub(crate) async fn time(client: &Client, change: &Change, nth: usize) -> Durati
     tokio::time::timeout(NEVER, active)
         .await
         .unwrap_or_else(|_| panic!("{}: not active within {NEVER:?}", change.name));
-    begun.elapsed()
+    let all = begun.elapsed();
+    match at_proxies {
+        _ if has_condition => (all, None),
+        at_proxies => (at_proxies.unwrap_or(all), Some(all)),
+    }
+}
+
+/// Whether every proxy has what was written, whatever the router has.
+fn is_at_proxies(seen: &DynamicObject, written: &DynamicObject) -> bool {
+    let text = |key: &str| seen.data["data"][key].as_str().unwrap_or_default();
+    let number = |text: &str| text.parse::<u64>().unwrap_or_default();
+    let told = number(text("toldResourceVersion"));
+    told >= number(&written.resource_version().unwrap())
+        && text("warming").is_empty()
+        && text("rejected").is_empty()
+        && matches!(text("waiting"), "" | ROUTER)
 }
 
 async fn write(api: &Api<DynamicObject>, name: &str, value: &Value) -> DynamicObject {

@@ -15,6 +15,9 @@ use super::{ADMIN, Mesh};
 /// its own clock and tells nobody.
 pub(super) const RECHECK: Duration = Duration::from_millis(100);
 
+/// What is waited for when the proxies have followed and the router has not.
+pub(super) const ROUTER: &str = "the router's rules";
+
 /// What the proxies have been told last.
 pub(super) struct Round {
     pub(super) proxies: Vec<Told>,
@@ -112,7 +115,7 @@ impl Mesh {
                 .push("the link between the clusters".to_owned());
         }
         if *self.network.followed.borrow() < round.revision {
-            progress.waiting.push("the router's rules".to_owned());
+            progress.waiting.push(ROUTER.to_owned());
         }
         for told in &mut round.proxies {
             // Read at once: an answer that comes later may be to what is unanswered now.

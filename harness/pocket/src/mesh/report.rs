@@ -43,6 +43,7 @@ impl Mesh {
             active.unwrap_or_else(|| json!("0"))
         };
         let data = json!({"activeResourceVersion": active,
+            "toldResourceVersion": round.revision.to_string(), "waiting": progress.waiting.join("\n"),
             "warming": progress.warming.join("\n"), "rejected": texts(&progress.rejected, "\n")});
         if before.is_some() {
             let changed = self
