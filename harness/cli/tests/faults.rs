@@ -8,6 +8,8 @@
 mod bench;
 #[path = "faults/clusters.rs"]
 mod clusters;
+#[path = "faults/logs.rs"]
+mod logs;
 #[path = "faults/machine.rs"]
 mod machine;
 #[path = "faults/programs.rs"]

@@ -45,7 +45,7 @@ impl Bench {
 
     /// The scenario with a changed copy of one of its fixtures.
     pub(crate) fn with_fixture(self, path: &str, from: &str, to: &str) -> Self {
-        let original = root().join("fixtures").join(path);
+        let original = fixture(path);
         let text = fs::read_to_string(&original).unwrap();
         assert!(text.contains(from), "{path} has no {from:?}");
         let copy = self.path("changed.yaml");
@@ -135,6 +135,11 @@ pub(crate) fn skip(why: &str) {
         "this machine cannot run this test, and CI must\n{why}"
     );
     eprintln!("skipped: {why}");
+}
+
+/// A fixture, as the scenario names it.
+pub(crate) fn fixture(path: &str) -> PathBuf {
+    root().join("fixtures").join(path)
 }
 
 fn root() -> PathBuf {
