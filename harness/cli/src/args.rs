@@ -112,8 +112,8 @@ pub(crate) struct TraceArgs {
     /// What it connects to
     #[arg(long, value_name = "HOST:PORT")]
     pub(crate) to: String,
-    /// The client opens TLS by itself: sni=NAME, alpn=NAME, min=1.2, max=1.3, cert=FILE, ca=FILE, with
-    /// commas between
+    /// The client opens TLS by itself: a version such as 1.3, or sni=NAME, alpn=NAME, min=1.2, max=1.3,
+    /// cert=FILE, ca=FILE, with commas between
     #[arg(long, value_name = "SETTINGS", num_args = 0..=1, default_missing_value = "")]
     pub(crate) tls: Option<String>,
     /// The client sends plain bytes first, and does not wait for the server's greeting as MySQL's does

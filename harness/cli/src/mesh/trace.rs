@@ -164,7 +164,7 @@ fn resolved(said: &[String]) -> Result<BTreeMap<String, Vec<IpAddr>>, Failure> {
     Ok(found)
 }
 
-/// Reads `sni=NAME,alpn=NAME,min=1.2,max=1.3,cert=FILE,ca=FILE`; the name addressed is the SNI unless
+/// Reads `sni=NAME,alpn=NAME,min=1.2,max=1.3,cert=FILE,ca=FILE`, or `1.3` for that version alone; the name addressed is the SNI unless
 /// another is given (`sni=` sends none), or it is an address.
 fn client_tls(spec: &str, host: &str) -> Result<ClientTls, Failure> {
     let is_address = host.parse::<IpAddr>().is_ok();
@@ -188,9 +188,12 @@ fn client_tls(spec: &str, host: &str) -> Result<ClientTls, Failure> {
             "max" => tls.max = version()?,
             "cert" => tls.certificate = Some(bytes(value)?),
             "ca" => tls.authorities = Some(bytes(value)?),
+            version if TlsVersion::parse(version).is_some() => {
+                (tls.min, tls.max) = (TlsVersion::parse(version), TlsVersion::parse(version));
+            }
             _ => {
                 let message = format!(
-                    "--tls {part}: expected one of sni=NAME, alpn=NAME, min=VERSION, max=VERSION, cert=FILE, ca=FILE"
+                    "--tls {part}: expected a version of TLS or one of sni=NAME, alpn=NAME, min=VERSION, max=VERSION, cert=FILE, ca=FILE"
                 );
                 return Err(bad(&message));
             }
