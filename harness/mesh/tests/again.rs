@@ -20,16 +20,138 @@ struct Rig {
     compiler: Compiler,
 }
 
-fn mesh(outbound: &str) -> Arc<MeshConfig> {
-    let text = format!("accessLogFile: /dev/stdout\noutboundTrafficPolicy: {{mode: {outbound}}}\n");
+/// What the mesh says, in turn.
+const MESHES: [&str; 4] = [
+    "outboundTrafficPolicy: {mode: ALLOW_ANY}",
+    "outboundTrafficPolicy: {mode: REGISTRY_ONLY}",
+    "localityLbSetting: {failoverPriority: [version, topology.kubernetes.io/region]}",
+    "localityLbSetting: {distribute: [{from: 'eu/*', to: {'eu/*': 70, 'us/*': 30}}]}",
+];
+
+fn mesh(says: &str) -> Arc<MeshConfig> {
+    let text = format!("accessLogFile: /dev/stdout\n{says}\n");
     Arc::new(MeshConfig::from_yaml(&text).unwrap())
+}
+
+/// What an object of a kind can come to say besides what others of the kind say.
+fn sayings(kind: &str) -> Vec<(&'static str, Value)> {
+    let shared = "shared.example.com";
+    match kind {
+        "DestinationRule" => vec![
+            ("/spec/host", json!("*.svc.cluster.local")),
+            ("/spec/host", json!(shared)),
+            (
+                "/spec/trafficPolicy",
+                json!({"outlierDetection": {"interval": "1s"},
+                "loadBalancer": {"localityLbSetting": {"failoverPriority": ["version"]}}}),
+            ),
+            (
+                "/spec/trafficPolicy",
+                json!({"loadBalancer": {"consistentHash": {"useSourceIp": true}}}),
+            ),
+            (
+                "/spec/trafficPolicy",
+                json!({"loadBalancer": {"simple": "PASSTHROUGH"}}),
+            ),
+            (
+                "/spec/trafficPolicy",
+                json!({"outlierDetection": {"minHealthPercent": 10}}),
+            ),
+            (
+                "/spec/trafficPolicy",
+                json!({"tunnel": {"targetHost": "a.b", "targetPort": 1}}),
+            ),
+            (
+                "/spec/trafficPolicy",
+                json!({"proxyProtocol": {"version": "V2"}}),
+            ),
+            (
+                "/spec/trafficPolicy",
+                json!({"tls": {"mode": "ISTIO_MUTUAL"}}),
+            ),
+            (
+                "/spec/trafficPolicy",
+                json!({"tls": {"mode": "MUTUAL", "clientCertificate": "/c", "privateKey": "/k"}}),
+            ),
+        ],
+        "ServiceEntry" => vec![
+            (
+                "/spec/workloadSelector",
+                json!({"labels": {"version": "v0"}}),
+            ),
+            ("/spec/location", json!("MESH_INTERNAL")),
+            (
+                "/spec/addresses",
+                json!(["240.9.9.1", "240.9.9.2", "240.9.0.0/16"]),
+            ),
+            ("/spec/hosts", json!([shared])),
+            ("/spec/subjectAltNames", json!(["spiffe://x/ns/y/sa/z"])),
+            (
+                "/spec/endpoints",
+                json!([{"address": "a.example.com", "serviceAccount": "a", "locality": "eu/a"},
+                {"address": "192.0.2.9", "locality": "us/b", "labels": {"version": "v0"}}]),
+            ),
+        ],
+        "Sidecar" => vec![
+            ("/spec/egress", json!([{"hosts": ["./shared.example.com"]}])),
+            (
+                "/spec/egress",
+                json!([{"hosts": ["*/*"], "port": {"number": 3306, "name": "t", "protocol": "TCP"}}]),
+            ),
+            ("/spec/outboundTrafficPolicy", json!({})),
+            (
+                "/spec/workloadSelector",
+                json!({"labels": {"version": "v0"}}),
+            ),
+        ],
+        "Service" => vec![
+            ("/spec/internalTrafficPolicy", json!("Local")),
+            ("/spec/publishNotReadyAddresses", json!(true)),
+            ("/spec/type", json!("ExternalName")),
+            ("/spec/externalName", json!(shared)),
+        ],
+        "Pod" => vec![
+            ("/spec/nodeName", json!("n")),
+            ("/metadata/deletionTimestamp", json!("2026-01-01T00:00:00Z")),
+            ("/status/phase", json!("Succeeded")),
+        ],
+        "Node" => vec![
+            (
+                "/metadata/labels",
+                json!({"topology.kubernetes.io/region": "eu"}),
+            ),
+            (
+                "/metadata/labels",
+                json!({"topology.kubernetes.io/region": "us"}),
+            ),
+        ],
+        "WorkloadEntry" => vec![
+            ("/spec/labels", json!({"version": "v0"})),
+            ("/spec/address", json!("192.0.2.77")),
+            ("/spec/serviceAccount", json!("vm")),
+        ],
+        "PeerAuthentication" => vec![("/spec/portLevelMtls", json!({"3306": {"mode": "DISABLE"}}))],
+        _ => Vec::new(),
+    }
+}
+
+/// What the large cluster lacks.
+fn outside() -> [Value; 2] {
+    let vm = json!({"address": "vm.example.com", "labels": {"version": "v1"}, "locality": "us/a"});
+    let of = |namespace: &str| json!({"name": "n", "namespace": namespace});
+    [
+        json!({"apiVersion": "v1", "kind": "Node", "metadata": {"name": "n", "labels": {}}}),
+        json!({"apiVersion": "networking.istio.io/v1", "kind": "WorkloadEntry", "metadata": of("n3"), "spec": vm}),
+    ]
 }
 
 impl Rig {
     fn new(services: usize, proxies: usize) -> Self {
-        let objects = large::cluster(services, proxies).into_iter();
+        let objects = large::cluster(services, proxies)
+            .into_iter()
+            .chain(outside());
         let objects: Vec<_> = objects.map(|o| Some(Arc::new(o))).collect();
-        let mesh = mesh("ALLOW_ANY");
+        let mesh = mesh(MESHES[0]);
         let mut rig = Self {
             removed: vec![None; objects.len()],
             snapshot: Objects::new(Arc::clone(&mesh), objects.iter().flatten().cloned()),
@@ -83,7 +205,8 @@ impl Rig {
                     self.objects[index] = self.removed[index].take();
                 }
             }
-            Action::Mesh => self.mesh = mesh(["ALLOW_ANY", "REGISTRY_ONLY"][index % 2]),
+            Action::Mesh => self.mesh = mesh(MESHES[index % MESHES.len()]),
+            Action::Say => self.say(index, other),
             Action::Touch => self.set(index, "/status/conditions", &json!([{"type": "Other"}])),
             Action::Unready => {
                 let no = json!([{"type": "Ready", "status": "False"}]);
@@ -109,6 +232,15 @@ impl Rig {
         }
     }
 
+    fn say(&mut self, index: usize, other: prop::sample::Index) {
+        let kind = self.objects[index].as_ref().map(|o| o["kind"].clone());
+        let kind = kind.unwrap_or_default();
+        let all = sayings(kind.as_str().unwrap_or_default());
+        if let Some((place, value)) = all.get(other.index(all.len().max(1))) {
+            self.set(index, place, value);
+        }
+    }
+
     /// Takes over what another object of the same kind says.
     fn take(&mut self, index: usize, other: prop::sample::Index, place: &str) {
         let Some(object) = &self.objects[index] else {
@@ -130,6 +262,7 @@ enum Action {
     Mesh,
     Touch,
     Unready,
+    Say,
     Take(&'static str),
 }
 
@@ -155,6 +288,7 @@ fn actions() -> impl Strategy<Value = Action> {
         1 => Just(Action::Mesh),
         1 => Just(Action::Touch),
         2 => Just(Action::Unready),
+        8 => Just(Action::Say),
         10 => prop::sample::select(places).prop_map(Action::Take),
     ]
 }

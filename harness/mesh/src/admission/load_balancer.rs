@@ -56,6 +56,11 @@ fn is_prime(number: u64) -> bool {
             .all(|f| !number.is_multiple_of(f))
 }
 
+/// What is wrong with the mesh's own setting.
+pub(crate) fn locality_error(said: &LocalityLb) -> Option<String> {
+    locality(said, true).error()
+}
+
 /// `ValidateLocalityLbSetting` in `pkg/config/validation/agent/validation.go`.
 fn locality(said: &LocalityLb, sees_failures: bool) -> Findings {
     let fail = |text: String| Findings::of_error(text);

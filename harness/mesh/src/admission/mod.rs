@@ -35,6 +35,7 @@ use crate::{
 pub use cause::Cause;
 use findings::Findings;
 pub(crate) use gateway::is_cipher;
+pub(crate) use load_balancer::locality_error;
 use walk::{Problem, as_read, walk, without_nulls};
 
 /// The name under which Istio's own validation refuses.

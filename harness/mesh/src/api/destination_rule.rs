@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 
 use super::{Labels, PortSelector, WorkloadSelector};
 
@@ -48,6 +48,7 @@ pub(crate) struct Subset {
 pub(crate) struct TrafficPolicy {
     #[serde(flatten)]
     pub(crate) settings: Settings,
+    #[serde(deserialize_with = "some_items")]
     pub(crate) port_level_settings: Option<Vec<PortPolicy>>,
     pub(crate) tunnel: Option<Tunnel>,
     pub(crate) proxy_protocol: Option<ProxyProtocol>,
@@ -286,6 +287,8 @@ pub(crate) enum ClientTlsMode {
 pub(crate) struct ClientTls {
     pub(crate) mode: ClientTlsMode,
     pub(crate) credential_name: String,
+    /// `None` where the list is empty too: protobuf cannot tell the two apart.
+    #[serde(deserialize_with = "some_items")]
     pub(crate) subject_alt_names: Option<Vec<String>>,
     pub(crate) sni: String,
     pub(crate) client_certificate: String,
@@ -293,4 +296,14 @@ pub(crate) struct ClientTls {
     pub(crate) ca_certificates: String,
     pub(crate) ca_crl: String,
     pub(crate) insecure_skip_verify: bool,
+}
+
+/// A list that is empty is none.
+fn some_items<'de, D, T>(from: D) -> Result<Option<Vec<T>>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    let list = Option::<Vec<T>>::deserialize(from)?;
+    Ok(list.filter(|l| !l.is_empty()))
 }

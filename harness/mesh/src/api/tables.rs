@@ -228,6 +228,19 @@ const WORKLOAD_ENTRY: &[Field] = &[
     yes("serviceAccount", Text),
 ];
 
+pub(crate) const LOCALITY_LB: Shape = Object(&[
+    yes("enabled", Bool),
+    yes(
+        "distribute",
+        List(&Object(&[yes("from", Text), yes("to", Map(&Uint))])),
+    ),
+    yes(
+        "failover",
+        List(&Object(&[yes("from", Text), yes("to", Text)])),
+    ),
+    yes("failoverPriority", TEXTS),
+]);
+
 const LOAD_BALANCER: Shape = Object(&[
     yes(
         "simple",
@@ -254,21 +267,7 @@ const LOAD_BALANCER: Shape = Object(&[
             no("httpCookie", OBJECT),
         ]),
     ),
-    yes(
-        "localityLbSetting",
-        Object(&[
-            yes("enabled", Bool),
-            yes(
-                "distribute",
-                List(&Object(&[yes("from", Text), yes("to", Map(&Uint))])),
-            ),
-            yes(
-                "failover",
-                List(&Object(&[yes("from", Text), yes("to", Text)])),
-            ),
-            yes("failoverPriority", TEXTS),
-        ]),
-    ),
+    yes("localityLbSetting", LOCALITY_LB),
     no("zoneAwareLbSetting", OBJECT),
     yes("warmupDurationSecs", Duration),
     yes(
@@ -344,9 +343,9 @@ const CLIENT_TLS: Shape = Object(&[
     yes("credentialName", Text),
     yes("subjectAltNames", TEXTS),
     yes("sni", Text),
-    no("clientCertificate", Text),
-    no("privateKey", Text),
-    no("caCertificates", Text),
+    yes("clientCertificate", Text),
+    yes("privateKey", Text),
+    yes("caCertificates", Text),
     no("caCrl", Text),
     yes("insecureSkipVerify", Bool),
 ]);

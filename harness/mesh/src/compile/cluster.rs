@@ -126,13 +126,16 @@ impl Parts<'_> {
         let cluster = routes::outbound_cluster(name, &self.service.host, self.port.number);
         let none = Labels::new();
         let settings = &effective.settings;
+        let balancer = settings.load_balancer.as_ref();
         let told = Told {
             service: self.service,
             port: self.port,
             subset: name,
             labels: subset.map_or(&none, |s| &s.labels),
             rule: self.rule,
-            balancer: settings.load_balancer.as_ref(),
+            spread: balancer
+                .and_then(|l| l.locality_lb_setting.as_ref())
+                .unwrap_or(self.scope.mesh().locality_lb()),
             sees_failures: settings.outlier_detection.is_some(),
             unready_too: settings
                 .outlier_detection
@@ -149,7 +152,6 @@ impl Parts<'_> {
         if let Some(outlier) = &settings.outlier_detection {
             limits::set_outlier_detection(outlier, &mut value);
         }
-        let balancer = settings.load_balancer.as_ref();
         let passes = balancer.is_some_and(|l| l.simple == SimpleLb::Passthrough);
         let discovery = if passes {
             Discovery::OriginalDst
@@ -157,7 +159,8 @@ impl Parts<'_> {
             built_as
         };
         finish_discovery(&cluster, discovery, &mut value);
-        balance::set(balancer, discovery, told.sees_failures, &mut value);
+        balance::set_places(told.spread, told.sees_failures, &mut value);
+        balance::set(balancer, discovery, &mut value);
         let is_sidecar = || self.scope.kind() == ProxyKind::Sidecar;
         let pool = settings.connection_pool.as_ref();
         let http = http(self.port.protocol, is_sidecar, pool);

@@ -10,7 +10,7 @@ use super::{envoy::socket_address, scope::View, traffic_policy};
 use crate::{
     api::{
         Labels,
-        destination_rule::{ClientTlsMode, LoadBalancer},
+        destination_rule::{ClientTlsMode, LocalityLb},
         peer_authentication::Mode,
     },
     objects::{
@@ -29,7 +29,8 @@ pub(crate) struct Told<'a> {
     pub(crate) subset: &'a str,
     pub(crate) labels: &'a Labels,
     pub(crate) rule: Option<&'a MergedRule>,
-    pub(crate) balancer: Option<&'a LoadBalancer>,
+    /// What rule or mesh say of places.
+    pub(crate) spread: &'a LocalityLb,
     /// Whether a rule watches for failures, so that endpoints of other places come after the nearest.
     pub(crate) sees_failures: bool,
     /// Unready endpoints are told, and not used, unless a rule sets a share of healthy ones below which
@@ -46,10 +47,22 @@ impl<'a> Told<'a> {
         host: impl Fn(&Endpoint) -> Value,
     ) -> Vec<Value> {
         let client = scope.client();
-        let said = self.balancer.and_then(|b| b.locality_lb_setting.as_ref());
         let groups = spread::by_place(found);
-        let spread = spread::spread(groups, said, &client, self.sees_failures);
+        let spread = spread::spread(groups, self.spread, &client, self.sees_failures);
         spread.iter().map(|g| group(g, &host)).collect()
+    }
+
+    /// An endpoint as Envoy takes it, with a mark where mesh TLS is spoken with it.
+    fn host(&self, endpoint: &Endpoint, scope: &View<'_>) -> Map<String, Value> {
+        let mut value = lb_endpoint(endpoint);
+        let rule = self.rule.map(|r| &r.spec);
+        let said = rule.and_then(|r| traffic_policy::tls_mode(r, self.subset, self.port.number));
+        if speaks_mesh_tls(endpoint, said, scope) {
+            let metadata =
+                json!({"filter_metadata": {"envoy.transport_socket_match": {"tlsMode": "istio"}}});
+            value.insert("metadata".into(), metadata);
+        }
+        value
     }
 
     fn includes(&self, endpoint: &Endpoint, scope: &View<'_>) -> bool {
@@ -65,9 +78,6 @@ impl<'a> Told<'a> {
 /// The `ClusterLoadAssignment` of a cluster that is told its endpoints
 /// (`pilot/pkg/xds/endpoints/endpoint_builder.go`).
 pub(crate) fn assignment(cluster: &str, told: &Told<'_>, scope: &View<'_>) -> Value {
-    let said = told
-        .rule
-        .and_then(|r| traffic_policy::tls_mode(&r.spec, told.subset, told.port.number));
     let pool = &told.service.pool;
     let found: Vec<&Endpoint> = pool
         .told(told.port, told.labels)
@@ -75,17 +85,12 @@ pub(crate) fn assignment(cluster: &str, told: &Told<'_>, scope: &View<'_>) -> Va
         .filter(|e| told.includes(e, scope))
         .collect();
     let endpoints = told.groups(found, scope, |endpoint| {
-        let mut value = lb_endpoint(endpoint);
+        let mut value = told.host(endpoint, scope);
         let health = match endpoint.health {
             Health::Ready => "HEALTHY",
             Health::Unready | Health::Leaving => "UNHEALTHY",
         };
         value.insert("health_status".into(), health.into());
-        if speaks_mesh_tls(endpoint, said, scope) {
-            let metadata =
-                json!({"filter_metadata": {"envoy.transport_socket_match": {"tlsMode": "istio"}}});
-            value.insert("metadata".into(), metadata);
-        }
         value.into()
     });
     let mut assignment = Map::new();
@@ -106,7 +111,7 @@ pub(crate) fn inline(cluster: &str, told: &Told<'_>, scope: &View<'_>) -> Option
     if found.is_empty() {
         return None;
     }
-    let endpoints = told.groups(found, scope, |e| lb_endpoint(e).into());
+    let endpoints = told.groups(found, scope, |e| told.host(e, scope).into());
     Some(json!({"cluster_name": cluster, "endpoints": endpoints}))
 }
 

@@ -16,6 +16,8 @@ const MESH_ALPN: &[&str] = &["istio-peer-exchange", "istio"];
 pub(crate) const WORKLOAD: &str = "default";
 /// The secret of the mesh's root certificates.
 pub(crate) const ROOT: &str = "ROOTCA";
+/// What begins the SDS name of authorities in a file.
+const FILE_ROOT: &str = "file-root:";
 /// The secret of the authorities that the system trusts.
 pub(crate) const SYSTEM_ROOTS: &str = "file-root:system";
 /// The suffix of the secret with the authorities of a credential.
@@ -30,6 +32,20 @@ const BUILTIN: &str = "builtin://";
 /// The mesh's own certificates: waited for without end.
 fn mesh_secret(name: &str) -> Value {
     json!({"name": name, "sds_config": {"ads": {}, "initial_fetch_timeout": "0s", "resource_api_version": "V3"}})
+}
+
+/// Files of the proxy's container, which its agent serves: waited for as long as Envoy does by default, 15 s
+/// (`constructSdsSecretConfig` in `pkg/model/authentication.go`).
+fn file_secret(name: &str) -> Value {
+    json!({"name": name, "sds_config": {"ads": {}, "resource_api_version": "V3"}})
+}
+
+fn file_pair(certificate: &str, key: &str) -> Value {
+    file_secret(&format!("file-cert:{certificate}~{key}"))
+}
+
+fn file_root(authorities: &str) -> Value {
+    file_secret(&format!("{FILE_ROOT}{authorities}"))
 }
 
 /// A credential of the user's: waited for as long as Envoy does by default, 15 s.
@@ -216,15 +232,16 @@ fn mesh_client(sni: &str, names: &[String], is_http2: bool) -> Value {
     })
 }
 
-/// TLS towards servers outside, with a credential. A sidecar gets a credential only by a rule with a
-/// workload selector, and sends plaintext otherwise.
+/// TLS towards servers outside. A sidecar gets a credential only by a rule with a workload selector, and sends
+/// plaintext otherwise; authorities in a `ConfigMap` are no secret.
 fn origination(tls: &ClientTls, scope: &View<'_>, upstream: &Upstream<'_>) -> Option<Value> {
     if tls.mode == ClientTlsMode::Disable {
         return None;
     }
     let is_sidecar = scope.kind() == crate::objects::pod::ProxyKind::Sidecar;
-    let has_credential = !tls.credential_name.is_empty();
-    if has_credential && is_sidecar && !upstream.rule_has_selector {
+    let name = &tls.credential_name;
+    let is_private = !name.is_empty() && !name.starts_with(CONFIG_MAP);
+    if is_private && is_sidecar && !upstream.rule_has_selector {
         return None;
     }
     let mut common = Map::new();
@@ -232,24 +249,18 @@ fn origination(tls: &ClientTls, scope: &View<'_>, upstream: &Upstream<'_>) -> Op
     if upstream.is_http2 {
         common.insert("alpn_protocols".into(), json!(["h2"]));
     }
-    let own: &[String] = tls.subject_alt_names.as_deref().unwrap_or_default();
-    let names = if upstream.is_external && own.is_empty() {
-        upstream.identities
-    } else {
-        own
-    };
-    if has_credential && tls.mode == ClientTlsMode::Mutual {
-        let secret = credential_secret(&tls.credential_name);
-        common.insert("tls_certificate_sds_secret_configs".into(), json!([secret]));
+    if tls.mode == ClientTlsMode::Mutual {
+        let own = own_certificate(tls);
+        common.insert("tls_certificate_sds_secret_configs".into(), json!([own]));
     }
     if !tls.insecure_skip_verify {
-        let authorities = if has_credential {
-            credential_secret(&format!("{}{CA_SUFFIX}", tls.credential_name))
+        let own: &[String] = tls.subject_alt_names.as_deref().unwrap_or_default();
+        let names = if upstream.is_external && own.is_empty() {
+            upstream.identities
         } else {
-            // Without a credential the authorities are the system's.
-            mesh_secret(SYSTEM_ROOTS)
+            own
         };
-        let context = validation(names_context(exactly(names)), authorities);
+        let context = validation(names_context(exactly(names)), authorities(tls));
         common.insert("combined_validation_context".into(), context);
     }
     let mut context = Map::new();
@@ -258,4 +269,24 @@ fn origination(tls: &ClientTls, scope: &View<'_>, upstream: &Upstream<'_>) -> Op
         context.insert("sni".into(), tls.sni.clone().into());
     }
     Some(context.into())
+}
+
+/// What the client shows of itself.
+fn own_certificate(tls: &ClientTls) -> Value {
+    if tls.credential_name.is_empty() {
+        file_pair(&tls.client_certificate, &tls.private_key)
+    } else {
+        credential_secret(&tls.credential_name)
+    }
+}
+
+/// Whom the client trusts; where nothing is said, whom the system trusts.
+fn authorities(tls: &ClientTls) -> Value {
+    if !tls.credential_name.is_empty() {
+        credential_secret(&format!("{}{CA_SUFFIX}", tls.credential_name))
+    } else if tls.ca_certificates.is_empty() {
+        file_secret(SYSTEM_ROOTS)
+    } else {
+        file_root(&tls.ca_certificates)
+    }
 }

@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use serde_json::Value;
 
 use super::{MeshConfig, ProviderKind, Raw};
-use crate::{api::sidecar::OutboundMode, duration};
+use crate::{admission, api::sidecar::OutboundMode, duration};
 
 const MILLISECOND: i128 = 1_000_000;
 const HOUR: i128 = 3_600_000 * MILLISECOND;
@@ -43,6 +43,9 @@ pub(super) fn problems(mesh: &MeshConfig) -> Vec<String> {
     }
     if raw.trust_domain.is_empty() {
         found.push("trustDomain: must not be empty".into());
+    }
+    if let Some(error) = admission::locality_error(&raw.locality_lb_setting) {
+        found.push(format!("localityLbSetting: {error}"));
     }
     found.extend(providers(mesh));
     for (name, value) in &raw.default_config.proxy_metadata {

@@ -1,9 +1,12 @@
 //! Every field of Istio 1.32's mesh configuration.
 
-use crate::api::schema::{
-    Field,
-    Shape::{self, Bool, Duration, Enum, Free, Int, List, Map, Object, Text},
-    no, yes,
+use crate::api::{
+    schema::{
+        Field,
+        Shape::{self, Bool, Duration, Enum, Free, Int, List, Map, Object, Text},
+        no, yes,
+    },
+    tables,
 };
 
 const TEXTS: Shape = List(&Text);
@@ -57,6 +60,7 @@ pub(super) const FIELDS: &[Field] = &[
             yes("interval", Duration),
         ]),
     ),
+    yes("localityLbSetting", tables::LOCALITY_LB),
     yes(
         "defaultProviders",
         Object(&[
@@ -82,7 +86,6 @@ pub(super) const FIELDS: &[Field] = &[
     yes("defaultConfig", Object(PROXY)),
     // With effect, and not supported.
     no("discoverySelectors", Free),
-    no("localityLbSetting", Free),
     no("zoneAwareLbSetting", Free),
     no("h2UpgradePolicy", Text),
     no("caCertificates", Free),

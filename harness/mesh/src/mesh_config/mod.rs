@@ -13,7 +13,7 @@ use thiserror::Error;
 use crate::{
     admission::walk::{Problem, walk, without_nulls},
     api::{
-        destination_rule::TcpKeepalive,
+        destination_rule::{LocalityLb, TcpKeepalive},
         sidecar::{OutboundMode, OutboundTrafficPolicy},
     },
     duration,
@@ -57,6 +57,7 @@ struct Raw {
     tls_defaults: TlsSettings,
     inbound_traffic_policy: InboundTrafficPolicy,
     tcp_keepalive: Option<TcpKeepalive>,
+    locality_lb_setting: LocalityLb,
     default_config: ProxyConfig,
     default_service_export_to: Vec<String>,
     default_virtual_service_export_to: Vec<String>,
@@ -86,6 +87,7 @@ impl Default for Raw {
             tls_defaults: TlsSettings::default(),
             inbound_traffic_policy: InboundTrafficPolicy::default(),
             tcp_keepalive: None,
+            locality_lb_setting: LocalityLb::default(),
             default_config: ProxyConfig::default(),
             default_service_export_to: Vec::new(),
             default_virtual_service_export_to: Vec::new(),
@@ -318,6 +320,11 @@ impl MeshConfig {
         let own = |e: &&String| *e == ".";
         let said = &self.raw.default_destination_rule_export_to;
         said.iter().find(own).map_or(&[], std::slice::from_ref)
+    }
+
+    /// How connections spread over places where no rule says it.
+    pub(crate) fn locality_lb(&self) -> &LocalityLb {
+        &self.raw.locality_lb_setting
     }
 
     pub(crate) fn tcp_keepalive(&self) -> Option<&TcpKeepalive> {

@@ -314,7 +314,7 @@ impl Sorted {
         let rules = rules(&self.destination_rules, &mesh, before);
         Objects {
             client_selectors: client_selectors(&self.virtual_services, &self.destination_rules),
-            near_labels: near_labels(&self.destination_rules),
+            near_labels: near_labels(&self.destination_rules, &mesh),
             has_node_local: services.iter().any(|s| s.node_local),
             by_selector: BySelector::of(&services),
             services_by_host,
@@ -382,9 +382,10 @@ fn client_selectors(
 }
 
 /// The names of labels in `failoverPriority`, without the values that some give them.
-fn near_labels(rules: &[Arc<Config<DestinationRule>>]) -> BTreeSet<String> {
+fn near_labels(rules: &[Arc<Config<DestinationRule>>], mesh: &MeshConfig) -> BTreeSet<String> {
     let name = |text: &String| text.split('=').next().unwrap_or_default().to_owned();
     let said = rules.iter().flat_map(|c| c.spec.failover_priorities());
+    let said = said.chain(&mesh.locality_lb().failover_priority);
     said.map(name).collect()
 }
 

@@ -72,9 +72,6 @@ pub(super) const NOTES: &[(&str, &str, Says)] = &[
         "loadBalancer.zoneAwareLbSetting",
         Why("all pods of a cluster are in one place"),
     ),
-    ("DestinationRule", "tls.clientCertificate", FILES),
-    ("DestinationRule", "tls.privateKey", FILES),
-    ("DestinationRule", "tls.caCertificates", FILES),
     ("DestinationRule", "tls.caCrl", FILES),
     (
         "DestinationRule",

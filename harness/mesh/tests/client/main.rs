@@ -9,6 +9,8 @@
 mod build;
 mod clusters;
 mod listeners;
+mod places;
 mod routes;
 mod services;
 mod sidecar;
+mod transport;

@@ -45,6 +45,37 @@ fn hosts_by_namespace() {
     }
 }
 
+/// `servicesForExactHosts`: a host that is named exactly is looked up, and has its first address alone.
+#[test]
+fn exactly_named_hosts_are_looked_up() {
+    let spec = json!({"hosts": ["db.example.com"], "resolution": "STATIC", "endpoints": [{"address": "10.9.9.9"}],
+        "addresses": ["192.0.2.1", "192.0.2.2"], "ports": [{"number": 3306, "name": "tcp", "protocol": "TCP"}]});
+    let listeners = |hosts: Value| {
+        let config = client(vec![
+            pod("client", "default", "10.0.0.2"),
+            istio("ServiceEntry", "e", "default", spec.clone()),
+            istio(
+                "Sidecar",
+                "s",
+                "default",
+                json!({"egress": [{"hosts": hosts}]}),
+            ),
+        ]);
+        let names = ["192.0.2.1_3306", "192.0.2.2_3306"];
+        names.map(|name| !listener(&config, name).is_null())
+    };
+    assert_eq!(listeners(json!(["./db.example.com"])), [true, false]);
+    assert_eq!(
+        listeners(json!(["./db.example.com", "~other/*"])),
+        [true, false]
+    );
+    assert_eq!(listeners(json!(["*/db.example.com"])), [true, true]);
+    assert_eq!(
+        listeners(json!(["./db.example.com", "./*.example.org"])),
+        [true, true]
+    );
+}
+
 /// `collectImportedServices`: where a route leads is known, with the ports that it names; it has no listener.
 #[test]
 fn destinations_of_routes_are_known() {

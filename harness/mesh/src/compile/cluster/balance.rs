@@ -14,15 +14,8 @@ use crate::{
 pub(super) fn set(
     balancer: Option<&LoadBalancer>,
     discovery: Discovery,
-    sees_failures: bool,
     cluster: &mut Map<String, Value>,
 ) {
-    let places = balancer.and_then(|l| l.locality_lb_setting.as_ref());
-    if places.is_some_and(|p| weighs_places(p, sees_failures))
-        && let Some(config) = cluster.get_mut("common_lb_config")
-    {
-        config["locality_weighted_lb_config"] = json!({});
-    }
     if discovery == Discovery::OriginalDst {
         cluster.insert("lb_policy".into(), "CLUSTER_PROVIDED".into());
         return;
@@ -50,10 +43,14 @@ pub(super) fn set(
     }
 }
 
-/// Whether the weight of a place counts, and not that of its endpoints alone.
-fn weighs_places(said: &LocalityLb, sees_failures: bool) -> bool {
+/// Sets whether the weight of a place counts, and not that of its endpoints alone.
+pub(super) fn set_places(said: &LocalityLb, sees_failures: bool, cluster: &mut Map<String, Value>) {
     let turns = !said.failover.is_empty() || !said.failover_priority.is_empty();
-    said.enabled != Some(false) && (!said.distribute.is_empty() || (sees_failures && turns))
+    let weighs =
+        said.enabled != Some(false) && (!said.distribute.is_empty() || (sees_failures && turns));
+    if let Some(config) = cluster.get_mut("common_lb_config").filter(|_| weighs) {
+        config["locality_weighted_lb_config"] = json!({});
+    }
 }
 
 /// Large numbers are texts in protobuf's JSON.

@@ -44,15 +44,13 @@ fn group<'a>(locality: &'a Locality, endpoints: Vec<&'a Endpoint>, priority: u32
     }
 }
 
-/// What a rule says over the mesh's default, which is: the nearest first where failures are seen.
+/// As a rule or the mesh says; where they say nothing, the nearest first where failures are seen.
 pub(crate) fn spread<'a>(
     groups: Vec<Group<'a>>,
-    said: Option<&LocalityLb>,
+    said: &LocalityLb,
     client: &Client,
     sees_failures: bool,
 ) -> Vec<Group<'a>> {
-    let default = LocalityLb::default();
-    let said = said.unwrap_or(&default);
     if said.enabled == Some(false) {
         return groups;
     }

@@ -55,7 +55,13 @@ impl<'a> Import<'a> {
     ) -> Self {
         let hosts = Hosts::of(&egress.hosts, namespace);
         let port = matched_port(egress);
-        let services = visible(objects, namespace)
+        let seen: Vec<&Arc<Service>> = if hosts.are_exact() {
+            looked_up(objects, namespace).collect()
+        } else {
+            visible(objects, namespace).collect()
+        };
+        let services = seen
+            .into_iter()
             .filter(|s| hosts.take_service(&s.namespace, &s.host))
             .filter_map(|s| with_port(s, port))
             .map(|s| hosts.with_aliases(s))
@@ -108,6 +114,24 @@ pub(crate) fn visible<'a>(
         .filter(move |s| !s.is_public() && s.is_visible_to(namespace));
     let public = objects.services.iter().filter(|s| s.is_public());
     private.chain(public)
+}
+
+/// The one service that stands for a host in each namespace, if it is seen, the oldest first: where all hosts
+/// are named exactly, services are looked up and not searched for, so that a host with several addresses has
+/// its first alone (`servicesForExactHosts` in `pilot/pkg/model/sidecar.go`).
+fn looked_up<'a>(objects: &'a Objects, namespace: &str) -> impl Iterator<Item = &'a Arc<Service>> {
+    let stands_for_its_host = |s: &&Arc<Service>| {
+        let own = || {
+            objects
+                .services_of_host(&s.host)
+                .filter(|o| o.namespace == s.namespace)
+        };
+        let kube = own().find(|o| o.registry == Registry::Kubernetes);
+        kube.or_else(|| own().next())
+            .is_some_and(|o| Arc::ptr_eq(o, s))
+    };
+    let all = objects.services.iter().filter(stands_for_its_host);
+    all.filter(move |s| s.is_visible_to(namespace))
 }
 
 /// Of services for one host in several namespaces, those of one namespace: the proxy's own, else one
@@ -188,6 +212,15 @@ impl<'a> Hosts<'a> {
             }
         }
         Self { by_namespace }
+    }
+
+    /// Whether each is one host of one namespace.
+    fn are_exact(&self) -> bool {
+        let exact = |(namespace, patterns): (&&str, &Patterns<'_>)| {
+            let mut taken = patterns.taken.iter();
+            taken.all(|t| *namespace != "*" && !t.contains('*'))
+        };
+        self.by_namespace.iter().all(exact)
     }
 
     /// The patterns for objects of a namespace.

@@ -6,7 +6,8 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value, json};
 
 use super::{
-    CA_SUFFIX, ROOT, WORKLOAD, credential_secret, exactly, mesh_secret, names_context, validation,
+    CA_SUFFIX, ROOT, WORKLOAD, credential_secret, exactly, file_pair, file_root, mesh_secret,
+    names_context, validation,
 };
 use crate::{
     admission,
@@ -138,17 +139,14 @@ fn credentials(tls: &ServerTls, common: &mut Map<String, Value>) {
 
 /// Certificates and authorities in files of the gateway's container, which its agent serves.
 fn files(tls: &ServerTls, common: &mut Map<String, Value>) {
-    let pair = format!("file-cert:{}~{}", tls.server_certificate, tls.private_key);
-    common.insert(
-        "tls_certificate_sds_secret_configs".into(),
-        json!([mesh_secret(&pair)]),
-    );
+    let pair = file_pair(&tls.server_certificate, &tls.private_key);
+    common.insert("tls_certificate_sds_secret_configs".into(), json!([pair]));
     if tls.mode == ServerTlsMode::Simple {
         return;
     }
     let mut context = names_context(exactly(&tls.subject_alt_names));
     accept_untrusted(tls, &mut context);
-    let authorities = mesh_secret(&format!("file-root:{}", tls.ca_certificates));
+    let authorities = file_root(&tls.ca_certificates);
     common.insert(
         "combined_validation_context".into(),
         validation(context, authorities),
