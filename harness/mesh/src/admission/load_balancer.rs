@@ -82,16 +82,20 @@ fn locality(said: &LocalityLb, sees_failures: bool) -> Findings {
             "can not simultaneously set 'failover' and topology label '{label}' in 'failover_priority'"
         ));
     }
+    let mut found = Findings::default();
     for entry in &said.distribute {
         if entry.to.values().any(|w| !(1..=100).contains(w)) {
-            return fail("locality weight must be in range [1, 100]".into());
+            found.fail("locality weight must be in range [1, 100]");
+            return found;
         }
         let total: u64 = entry.to.values().sum();
         if total != 100 {
-            return fail(format!("total locality weight {total} != 100"));
+            found.fail(format!("total locality weight {total} != 100"));
+            return found;
         }
+        found.check(localities(entry.to.keys()));
     }
-    let mut found = Findings::default();
+    found.check(localities(said.distribute.iter().map(|d| &d.from)));
     let turns = !said.failover.is_empty() || !said.failover_priority.is_empty();
     if turns && !sees_failures {
         found.warn("outlier detection policy must be provided for failover");
@@ -111,6 +115,41 @@ fn locality(said: &LocalityLb, sees_failures: bool) -> Findings {
     found
 }
 
+/// Whether places are said well and none is meant twice (`validateLocalities` there). Istio takes the places of `to`
+/// in no order; here it is that of their names.
+fn localities<'a>(all: impl Iterator<Item = &'a String>) -> Result<(), String> {
+    let mut seen: Vec<[&str; 3]> = Vec::new();
+    for said in all {
+        let stars = said.matches('*').count();
+        if stars > 1 || (stars == 1 && !said.ends_with('*')) {
+            return Err(format!(
+                "locality {said} wildcard '*' number can not exceed 1 and must be in the end"
+            ));
+        }
+        let overlap = || format!("locality {said} overlap with previous specified ones");
+        if seen.iter().any(|[region, ..]| *region == "*") {
+            return Err(overlap());
+        }
+        let parts: Vec<&str> = said.splitn(3, '/').collect();
+        if parts.iter().any(|p| p.is_empty()) {
+            return Err(format!(
+                "locality {said} must not contain empty region/zone/subzone info"
+            ));
+        }
+        let part = |level: usize| parts.get(level).copied().unwrap_or("*");
+        let new = [part(0), part(1), part(2)];
+        let meant = |old: &[&str; 3]| {
+            let covers = |level: usize| old[level] == "*" || old[level] == new[level];
+            old[0] == new[0] && (1..parts.len()).all(covers)
+        };
+        if seen.iter().any(meant) {
+            return Err(overlap());
+        }
+        seen.push(new);
+    }
+    Ok(())
+}
+
 fn warmup(said: &Warmup, found: &mut Findings) {
     match &said.duration {
         None => found.fail("duration is required"),
@@ -126,7 +165,7 @@ fn warmup(said: &Warmup, found: &mut Findings) {
 
 #[cfg(test)]
 mod tests {
-    use super::is_prime;
+    use super::{is_prime, localities};
 
     #[test]
     fn prime_numbers() {
@@ -136,5 +175,34 @@ mod tests {
         for other in [0, 4, 9, 65_536, 65_539 * 3] {
             assert!(!is_prime(other), "{other}");
         }
+    }
+
+    #[test]
+    fn places_that_overlap() {
+        let judged = |all: &[&str]| {
+            let all: Vec<String> = all.iter().map(|l| (*l).to_owned()).collect();
+            localities(all.iter()).err()
+        };
+        for good in [
+            &["eu", "us"][..],
+            &["eu/a", "eu/b", "eu/c/x", "eu/c/y"],
+            &["eu/a", "eu/*"],
+            &["eu", "*"],
+        ] {
+            assert_eq!(judged(good), None, "{good:?}");
+        }
+        for [one, other] in [
+            ["*", "eu"],
+            ["eu/a", "eu"],
+            ["eu", "eu/a"],
+            ["eu/*", "eu/a/x"],
+            ["eu/a", "eu/a/x"],
+            ["eu/a/x", "eu/a/x"],
+        ] {
+            let want = format!("locality {other} overlap with previous specified ones");
+            assert_eq!(judged(&[one, other]), Some(want), "{one} {other}");
+        }
+        assert!(judged(&["eu/*/x"]).is_some_and(|e| e.contains("must be in the end")));
+        assert!(judged(&["eu//x"]).is_some_and(|e| e.contains("must not contain empty")));
     }
 }
