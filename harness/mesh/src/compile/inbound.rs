@@ -7,7 +7,7 @@ use super::{
     envoy::{self, socket_address},
     inspectors::{self, ByPort},
     mtls, rbac,
-    scope::Scope,
+    scope::{OwnPort, Scope},
     tcp_proxy, tls,
 };
 use crate::{api::peer_authentication::Mode, protocol::Protocol};
@@ -151,14 +151,14 @@ pub(crate) fn virtual_inbound(scope: &Scope<'_>) -> Value {
 
 fn entries(scope: &Scope<'_>) -> Vec<Entry> {
     let policy = scope.policy();
-    let own = own_entries(scope, &policy);
+    let own = scope.own_ports();
     let mut entries = vec![passthrough(None, policy.mode)];
     for (port, mode) in &policy.ports {
-        if !own.iter().any(|e| e.port == Some(*port)) {
+        if !own.iter().any(|o| o.target == *port) {
             entries.push(passthrough(Some(*port), *mode));
         }
     }
-    entries.extend(own);
+    entries.extend(own_entries(own, &policy));
     entries
 }
 
@@ -177,9 +177,10 @@ fn passthrough(port: Option<u32>, mode: Mode) -> Entry {
 const OWN_PORTS: &[u32] = &[15001, INBOUND_PORT, 15021, 15090];
 
 /// One entry for each port of the pod that a service leads to; the oldest service says the protocol.
-fn own_entries(scope: &Scope<'_>, policy: &mtls::Policy) -> Vec<Entry> {
+/// UDP is not told from TCP here (`ModelProtocolToListenerProtocol` in `pilot/pkg/networking/networking.go`).
+fn own_entries(ports: Vec<OwnPort>, policy: &mtls::Policy) -> Vec<Entry> {
     let mut entries: Vec<Entry> = Vec::new();
-    for own in scope.own_ports() {
+    for own in ports {
         if OWN_PORTS.contains(&own.target) || entries.iter().any(|e| e.port == Some(own.target)) {
             continue;
         }

@@ -289,18 +289,18 @@ impl<'a> Scope<'a> {
     }
 }
 
-/// In the order in which istiod keeps the services of a proxy (`pilot/pkg/model/context.go`).
+/// In the order in which istiod keeps the services of a proxy (`pilot/pkg/model/context.go`); ports of UDP
+/// are among them.
 pub(crate) fn own_ports(outlook: &Outlook<'_>, pod: &Pod) -> Vec<OwnPort> {
     let mut services: Vec<&Arc<Service>> = outlook.objects.services_of(pod).collect();
     services.sort_by_key(|s| (&s.created, &s.host));
     services
         .into_iter()
         .flat_map(|service| service.ports.iter().map(move |port| (service, port)))
-        .filter(|(_, port)| port.protocol != Protocol::Udp)
         .filter_map(|(service, port)| {
             let target = match &port.target {
                 Target::Number(number) => *number,
-                Target::Name(name) => pod.named_port(name)?,
+                Target::Name(name) => pod.named_port_of(name, port.protocol == Protocol::Udp)?,
             };
             Some(OwnPort {
                 service: Same::of(service),

@@ -41,9 +41,16 @@ pub struct Pod {
     pub(crate) node: String,
     /// The label `security.istio.io/tlsMode`, which injection sets, says that mesh TLS is spoken.
     pub(crate) speaks_mesh_tls: bool,
-    named_ports: Vec<(String, u32)>,
+    named_ports: Vec<NamedPort>,
     /// Files of the proxy's container that come from Secrets.
     pub(crate) mounts: Vec<Mount>,
+}
+
+#[derive(Clone, Debug, PartialEq)]
+struct NamedPort {
+    name: String,
+    is_udp: bool,
+    number: u32,
 }
 
 const TLS_MODE_LABEL: &str = "security.istio.io/tlsMode";
@@ -113,12 +120,15 @@ impl Pod {
         )
     }
 
-    /// The number of a container port by name.
+    /// The number of a container port of TCP by name.
     pub fn named_port(&self, name: &str) -> Option<u32> {
-        self.named_ports
-            .iter()
-            .find(|(n, _)| n == name)
-            .map(|(_, number)| *number)
+        self.named_port_of(name, false)
+    }
+
+    /// The number of a container port by name; a port of the other transport is not meant.
+    pub(crate) fn named_port_of(&self, name: &str, is_udp: bool) -> Option<u32> {
+        let meant = |p: &&NamedPort| p.name == name && p.is_udp == is_udp;
+        self.named_ports.iter().find(meant).map(|p| p.number)
     }
 }
 
@@ -158,12 +168,20 @@ fn presence(object: &Value) -> Presence {
     }
 }
 
-fn named_ports(spec: &Value) -> Vec<(String, u32)> {
-    containers(spec)
+/// Ports with names, of the containers that run with the pod: those beside each other first, then native
+/// sidecars (`pilot/pkg/serviceregistry/kube/controller/util.go`).
+fn named_ports(spec: &Value) -> Vec<NamedPort> {
+    let of = |list: &str| spec[list].as_array().map_or(&[][..], Vec::as_slice).iter();
+    let native = of("initContainers").filter(|c| c["restartPolicy"] == "Always");
+    of("containers")
+        .chain(native)
         .flat_map(|c| c["ports"].as_array().into_iter().flatten())
         .filter_map(|p| {
-            let number = u32::try_from(p["containerPort"].as_u64()?).ok()?;
-            Some((p["name"].as_str()?.to_owned(), number))
+            Some(NamedPort {
+                name: p["name"].as_str()?.to_owned(),
+                is_udp: p["protocol"] == "UDP",
+                number: u32::try_from(p["containerPort"].as_u64()?).ok()?,
+            })
         })
         .collect()
 }

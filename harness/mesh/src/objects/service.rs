@@ -140,6 +140,13 @@ impl Service {
             .is_some_and(|s| !s.is_empty() && crate::api::selects(s, labels))
     }
 
+    /// Whether a Gateway names the service's own ports, and not the pod's (`pilot/pkg/model/gateway.go`).
+    pub(crate) fn translates_gateway_ports(&self) -> bool {
+        !self
+            .labels
+            .contains_key("experimental.istio.io/disable-gateway-port-translation")
+    }
+
     /// The service with these of its ports alone.
     pub(crate) fn with_ports(&self, ports: Vec<Port>) -> Self {
         Self {

@@ -14,7 +14,7 @@ pub(super) enum Says {
 
 /// Of HTTP, on a policy for TCP (`pilot/pkg/security/authz/model/model.go`).
 const HTTP_CONDITION: Says = Effect(
-    "of HTTP: on TCP a rule of ALLOW or AUDIT with it never matches, one of DENY is applied without it",
+    "of HTTP: on TCP a rule of ALLOW with it never matches, one of any other action is applied without it",
 );
 const FILES: Says = Why("a file of the proxy's container; name a Secret instead");
 const COUNTS: Says = Effect("on TCP a connection that fails counts as an answer of 5xx");

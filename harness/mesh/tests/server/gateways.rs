@@ -253,3 +253,14 @@ fn mongo_is_read_for_its_statistics() {
     assert_eq!(filters[0]["name"], "envoy.filters.network.mongo_proxy");
     assert_eq!(filters[1]["name"], "envoy.filters.network.tcp_proxy");
 }
+
+#[test]
+fn a_service_can_say_that_gateways_name_the_pods_ports() {
+    let plain = json!({"port": {"number": 443, "name": "p", "protocol": "TCP"}, "hosts": ["*"]});
+    let mut objects = with(vec![gateway("a", json!([plain])), route("v", "a")]);
+    objects[2]["metadata"]["labels"] =
+        json!({"experimental.istio.io/disable-gateway-port-translation": "true"});
+    let config = compiled(MESH, objects, "gw");
+    assert!(!named(&config.listeners, "0.0.0.0_443").is_null());
+    assert!(named(&config.listeners, "0.0.0.0_8443").is_null());
+}

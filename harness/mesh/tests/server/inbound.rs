@@ -106,3 +106,80 @@ fn what_is_said_twice_is_told() {
     // A gateway accepts nothing by PeerAuthentication.
     assert_eq!(compiled(MESH, objects, "gw").conflicts.len(), 1);
 }
+
+/// The names of the listener's chains.
+fn names(config: &meshproof_mesh::ProxyConfig) -> Vec<&str> {
+    chains(config, "virtualInbound")
+        .iter()
+        .filter_map(|c| c["name"].as_str())
+        .collect()
+}
+
+#[test]
+fn a_port_of_udp_is_taken_like_one_of_tcp_and_keeps_it_from_others() {
+    let mut objects = cluster();
+    objects[3]["spec"]["ports"] = json!([
+        {"name": "udp", "port": 53, "protocol": "UDP"},
+        {"name": "http", "port": 80, "targetPort": 53},
+    ]);
+    let config = compiled(MESH, objects, "mysql");
+    let own = names(&config);
+    let own = own.iter().filter(|n| **n == "0.0.0.0_53").count();
+    assert_eq!(own, 3, "TCP's ways, and none of HTTP");
+    assert_eq!(
+        named(&config.clusters, "inbound|53||")["type"],
+        "ORIGINAL_DST"
+    );
+    // Nothing is sent to it all the same.
+    let out = named(
+        &config.clusters,
+        "outbound|53||mysql.default.svc.cluster.local",
+    );
+    assert!(out.is_null());
+}
+
+#[test]
+fn named_ports_are_those_of_the_transport_and_of_containers_that_stay() {
+    let mut objects = cluster();
+    objects[1]["spec"]["containers"][0]["ports"] = json!([
+        {"name": "db", "containerPort": 3305, "protocol": "UDP"},
+        {"name": "db", "containerPort": 3307},
+    ]);
+    objects[1]["spec"]["initContainers"] = json!([
+        {"name": "once", "ports": [{"name": "db", "containerPort": 1}, {"name": "late", "containerPort": 2}]},
+        {"name": "native", "restartPolicy": "Always", "ports": [{"name": "late", "containerPort": 3308}]},
+    ]);
+    objects[3]["spec"]["ports"] = json!([
+        {"name": "tcp-a", "port": 3306, "targetPort": "db"},
+        {"name": "tcp-b", "port": 3309, "targetPort": "late"},
+    ]);
+    let config = compiled(MESH, objects, "mysql");
+    for port in ["3307", "3308"] {
+        let name = format!("0.0.0.0_{port}");
+        assert!(names(&config).contains(&name.as_str()), "{port}");
+    }
+    for port in ["1", "2", "3305"] {
+        let name = format!("0.0.0.0_{port}");
+        assert!(!names(&config).contains(&name.as_str()), "{port}");
+    }
+}
+
+#[test]
+fn a_port_level_mode_stands_without_a_chain_only_where_no_service_has_the_port() {
+    let mut objects = cluster();
+    objects[3]["spec"]["ports"] =
+        json!([{"name": "tcp-a", "port": 3306}, {"name": "tcp-b", "port": 15021}]);
+    objects.push(istio(
+        "PeerAuthentication",
+        "a",
+        json!({"selector": {"matchLabels": {"app": "mysql"}},
+            "portLevelMtls": {"15021": {"mode": "DISABLE"}, "9000": {"mode": "DISABLE"}}}),
+    ));
+    let config = compiled(MESH, objects, "mysql");
+    let ports: Vec<&Value> = chains(&config, "virtualInbound")
+        .iter()
+        .map(|c| &c["filter_chain_match"]["destination_port"])
+        .filter(|p| **p == 15021 || **p == 9000)
+        .collect();
+    assert_eq!(ports, [9000]);
+}

@@ -157,12 +157,13 @@ fn placed<'a>(server: &'a Server, gateway: &Config<Gateway>) -> Placed<'a> {
     }
 }
 
-/// The port of the pod behind a port of its Service; a port of no Service is the pod's own.
+/// The port of the pod behind a port of its Service, unless the Service says by its label that a
+/// Gateway's ports are the pod's; a port of no Service is the pod's own.
 fn real_port(number: u32, scope: &Scope<'_>) -> u32 {
     scope
         .own_ports()
         .iter()
-        .find(|own| own.port.number == number)
+        .find(|own| own.port.number == number && own.service.translates_gateway_ports())
         .map_or(number, |own| own.target)
 }
 
