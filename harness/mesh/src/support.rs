@@ -15,7 +15,7 @@ const HEAD: &str = "# What the embedded mesh supports\n\n\
     not supported is refused at admission, under the name `meshproof.dev`, with its path; so is a kind. \
     What a cluster with Istio would refuse is refused before, in its words: unknown fields, wrong types and \
     values by Istio's schemas, then the rest by its webhook. \
-    Some values are refused too: `AUTO_PASSTHROUGH`, `DYNAMIC_DNS`, Unix sockets of a Sidecar, credentials that \
+    Some values are refused too: `AUTO_PASSTHROUGH`, `DYNAMIC_DNS`, Unix sockets of a Sidecar, `captureMode: NONE` on its ingress, credentials that \
     are neither Secrets nor `ConfigMap`s by name nor `builtin://`, HTTP on a listener of a Sidecar that is not \
     redirected to. HTTP servers on a Gateway are accepted; TLS there is as Istio has it, and what comes behind \
     it ends in `BlackHoleCluster`, in the gateway's log too.\n";

@@ -44,7 +44,7 @@ fn number(port: &Value) -> i64 {
     port["number"].as_i64().unwrap_or_default()
 }
 
-/// Ingress listeners. The embedded mesh does not support them; Istio's judgement of their ports comes first.
+/// Ingress listeners.
 fn listen(ingress: &[Value], found: &mut Findings) {
     let mut seen = BTreeSet::new();
     for listener in ingress {
@@ -61,6 +61,71 @@ fn listen(ingress: &[Value], found: &mut Findings) {
         if !seen.insert(number(port)) {
             found.fail("sidecar: ports on IP bound listeners must be unique");
         }
+        default_endpoint(text(listener, "defaultEndpoint"), found);
+        ingress_pool(listener, port, found);
+    }
+}
+
+const ENDPOINT_FORMS: &str = "sidecar: defaultEndpoint must be of form 127.0.0.1:<port>,0.0.0.0:<port>,[::1]:port,[::]:port,unix://filepath or unset";
+
+fn default_endpoint(endpoint: &str, found: &mut Findings) {
+    if endpoint.is_empty() {
+        return;
+    }
+    if let Some(path) = endpoint.strip_prefix("unix://") {
+        return found.check(names::unix_path(path));
+    }
+    let (host, port) = match split_host_port(endpoint) {
+        Ok(parts) => parts,
+        Err(reason) => {
+            found.fail(format!("address {endpoint}: {reason}"));
+            ("", "")
+        }
+    };
+    if !["", "127.0.0.1", "0.0.0.0", "::1", "::"].contains(&host) {
+        found.fail(ENDPOINT_FORMS);
+    }
+    let number = port.strip_prefix('+').unwrap_or(port);
+    match number.parse::<i64>() {
+        Ok(port) => found.check(names::port(port)),
+        Err(_) => found.fail(format!(
+            "sidecar: defaultEndpoint port ({port}) is not a number: strconv.Atoi: parsing {port:?}: invalid syntax"
+        )),
+    }
+}
+
+/// Host and port, as Go's `net.SplitHostPort` takes them apart.
+fn split_host_port(text: &str) -> Result<(&str, &str), &'static str> {
+    if let Some(inner) = text.strip_prefix('[') {
+        let (host, rest) = inner.split_once(']').ok_or("missing ']' in address")?;
+        return match rest.strip_prefix(':') {
+            None => Err("missing port in address"),
+            Some(port) if port.contains(':') => Err("too many colons in address"),
+            Some(port) => Ok((host, port)),
+        };
+    }
+    let (host, port) = text.rsplit_once(':').ok_or("missing port in address")?;
+    if host.contains(':') {
+        return Err("too many colons in address");
+    }
+    Ok((host, port))
+}
+
+fn ingress_pool(listener: &Value, port: &Value, found: &mut Findings) {
+    let Some(said) = listener.get("connectionPool") else {
+        return;
+    };
+    let Ok(pool) = serde_json::from_value::<ConnectionPool>(said.clone()) else {
+        return;
+    };
+    found.add(destination::connection_pool(&pool));
+    let protocol = text(port, "protocol");
+    if pool.http.is_some() && !Protocol::parse(protocol).is_http() {
+        found.warn(format!(
+            "sidecar: HTTP connection pool settings are configured for port {} ({:?}) but its protocol is not HTTP ({protocol}); only TCP settings will apply",
+            number(port),
+            text(port, "name")
+        ));
     }
 }
 

@@ -131,6 +131,16 @@ fn sidecar(spec: &Value, found: &mut Vec<String>) {
             "ALLOW_ANY_DYNAMIC_DNS",
         );
     }
+    for (index, listener) in items(spec, "ingress") {
+        let path = format!("spec.ingress[{index}]");
+        if listener["captureMode"] == "NONE" {
+            say(found, &format!("{path}.captureMode"), "NONE");
+        }
+        let endpoint = listener["defaultEndpoint"].as_str().unwrap_or_default();
+        if endpoint.starts_with("unix://") {
+            say(found, &format!("{path}.defaultEndpoint"), "a Unix socket");
+        }
+    }
     for (index, listener) in items(spec, "egress") {
         let path = format!("spec.egress[{index}]");
         let bind = listener["bind"].as_str().unwrap_or_default();

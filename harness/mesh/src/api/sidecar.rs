@@ -3,14 +3,38 @@
 use serde::Deserialize;
 
 use super::{destination_rule::ConnectionPool, service_entry::LabelSelector};
+use crate::protocol::Protocol;
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
 pub(crate) struct Sidecar {
     pub(crate) workload_selector: Option<LabelSelector>,
+    /// Without any, what is accepted is that of the workload's services.
+    pub(crate) ingress: Vec<Ingress>,
     pub(crate) egress: Vec<Egress>,
     pub(crate) inbound_connection_pool: Option<ConnectionPool>,
     pub(crate) outbound_traffic_policy: Option<OutboundTrafficPolicy>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Deserialize)]
+#[serde(default, rename_all = "camelCase")]
+pub(crate) struct Ingress {
+    pub(crate) port: Option<SidecarPort>,
+    pub(crate) bind: String,
+    pub(crate) default_endpoint: String,
+    pub(crate) connection_pool: Option<ConnectionPool>,
+}
+
+impl Ingress {
+    /// The number of its port, which is the pod's.
+    pub(crate) fn number(&self) -> u32 {
+        let said = self.port.as_ref().map(|p| u32::try_from(p.number));
+        said.and_then(Result::ok).unwrap_or_default()
+    }
+
+    pub(crate) fn protocol(&self) -> Protocol {
+        Protocol::parse(self.port.as_ref().map_or("", |p| &p.protocol))
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -19,14 +43,14 @@ pub(crate) struct Egress {
     /// `namespace/dnsName`; the namespace may be `*`, `.` or `~`, or begin with `~`.
     pub(crate) hosts: Vec<String>,
     /// Without a port the listeners are those of the services.
-    pub(crate) port: Option<EgressPort>,
+    pub(crate) port: Option<SidecarPort>,
     pub(crate) bind: String,
     pub(crate) capture_mode: CaptureMode,
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
 #[serde(default, rename_all = "camelCase")]
-pub(crate) struct EgressPort {
+pub(crate) struct SidecarPort {
     pub(crate) number: i64,
     pub(crate) protocol: String,
     pub(crate) name: String,

@@ -402,25 +402,36 @@ const DESTINATION_RULE: &[Field] = &[
     yes("workloadSelector", MATCH_LABELS),
 ];
 
+const SIDECAR_PORT: Shape = Object(&[
+    yes("number", Uint),
+    yes("protocol", Text),
+    yes("name", Text),
+    no("targetPort", Uint),
+]);
+
+const CAPTURE_MODE: Shape = Enum(&["DEFAULT", "IPTABLES", "NONE"]);
+
 const SIDECAR: &[Field] = &[
     yes("workloadSelector", Object(&[yes("labels", TEXT_MAP)])),
-    no("ingress", ARRAY),
+    yes(
+        "ingress",
+        List(&Object(&[
+            must("port", SIDECAR_PORT),
+            yes("bind", Text),
+            yes("captureMode", CAPTURE_MODE),
+            yes("defaultEndpoint", Text),
+            no("tls", OBJECT),
+            yes("connectionPool", CONNECTION_POOL),
+        ])),
+    ),
     yes("inboundConnectionPool", CONNECTION_POOL),
     yes(
         "egress",
         List(&Object(&[
             must("hosts", TEXTS),
-            yes(
-                "port",
-                Object(&[
-                    yes("number", Uint),
-                    yes("protocol", Text),
-                    yes("name", Text),
-                    no("targetPort", Uint),
-                ]),
-            ),
+            yes("port", SIDECAR_PORT),
             yes("bind", Text),
-            yes("captureMode", Enum(&["DEFAULT", "IPTABLES", "NONE"])),
+            yes("captureMode", CAPTURE_MODE),
         ])),
     ),
     yes(

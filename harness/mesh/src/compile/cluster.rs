@@ -2,25 +2,26 @@
 //! (`pilot/pkg/networking/core/cluster_builder.go`).
 
 mod balance;
+mod inbound;
 mod limits;
 
-use std::collections::BTreeMap;
-
 use serde_json::{Map, Value, json};
+
+pub(crate) use inbound::inbound;
 
 use super::{
     endpoints::{self, Told},
     envoy,
     memo::Draft,
     routes,
-    scope::{OwnPort, Scope, View},
+    scope::View,
     tls::{self, Upstream},
     traffic_policy::{self, Effective},
 };
 use crate::{
     api::{
         Labels,
-        destination_rule::{ConnectionPool, H2Upgrade, HttpPool, SimpleLb, Subset, TrafficPolicy},
+        destination_rule::{ConnectionPool, H2Upgrade, SimpleLb, Subset, TrafficPolicy},
         peer_authentication::Mode,
     },
     objects::{
@@ -330,67 +331,4 @@ fn http_options(http: Http, cluster: &mut Map<String, Value>) {
         "typed_extension_protocol_options".into(),
         envoy::http_options(options),
     );
-}
-
-/// The clusters of the pod's own ports. The oldest of several services on a port says the settings, and a
-/// `Sidecar` over it.
-pub(crate) fn inbound(scope: &Scope<'_>) -> Vec<Value> {
-    let mut clusters = Vec::new();
-    let own_pool = scope.inbound_pool();
-    let mut by_port: BTreeMap<u32, OwnPort> = BTreeMap::new();
-    for own in scope.own_ports() {
-        by_port.entry(own.target).or_insert(own);
-    }
-    for (target, own) in by_port {
-        let name = format!("inbound|{target}||");
-        let mut cluster = if scope.mesh().inbound_to_localhost() {
-            local(&name, target, scope)
-        } else {
-            original(&name, &own, scope)
-        };
-        let rule = scope.inbound_rule(&own.service);
-        let rule = rule.as_deref().map(|r| &r.spec);
-        let effective = traffic_policy::for_port(rule, own.port.number);
-        let said = effective.settings.connection_pool.as_ref();
-        let pool = own_pool.as_ref().or(said);
-        limits::set_pool(pool, effective.retry_budget.as_ref(), scope, &mut cluster);
-        let upgraded = ConnectionPool {
-            http: pool.and_then(|p| p.http.clone()).map(|http| HttpPool {
-                h2_upgrade_policy: H2Upgrade::Default,
-                ..http
-            }),
-            tcp: None,
-        };
-        let http = http(own.port.protocol, || true, Some(&upgraded));
-        http_options(http, &mut cluster);
-        clusters.push(cluster.into());
-    }
-    clusters
-}
-
-/// Passes connections on to the address that they came for.
-fn original(name: &str, own: &OwnPort, scope: &View<'_>) -> Map<String, Value> {
-    let mut cluster = basics(name, scope);
-    finish_discovery("", Discovery::OriginalDst, &mut cluster);
-    cluster.insert("lb_policy".into(), "CLUSTER_PROVIDED".into());
-    // The largest duration that istiod can say: never.
-    cluster.insert("cleanup_interval".into(), "9223372035s".into());
-    if let Some(port) = own.port.passed_to {
-        let config = json!({"upstream_port_override": port});
-        cluster.insert("original_dst_lb_config".into(), config);
-    }
-    cluster.insert("upstream_bind_config".into(), envoy::passthrough_bind());
-    cluster
-}
-
-/// Passes connections on to the loopback address, as with `inboundTrafficPolicy` LOCALHOST.
-fn local(name: &str, port: u32, scope: &View<'_>) -> Map<String, Value> {
-    let address = envoy::socket_address("127.0.0.1", port);
-    let mut cluster = basics(name, scope);
-    cluster.insert("type".into(), "STATIC".into());
-    cluster.insert(
-        "load_assignment".into(),
-        json!({"cluster_name": name, "endpoints": [{"lb_endpoints": [{"endpoint": {"address": address}}]}]}),
-    );
-    cluster
 }

@@ -20,7 +20,9 @@ pub(crate) fn conflicts(outlook: &Outlook<'_>, pod: &Pod) -> Vec<Conflict> {
     let mut found = telemetries(outlook);
     if outlook.kind == ProxyKind::Sidecar {
         found.extend(peer_authentications(outlook, pod));
-        found.extend(protocols(outlook, pod));
+        if outlook.ingress().is_empty() {
+            found.extend(protocols(outlook, pod));
+        }
     }
     found
 }

@@ -10,7 +10,11 @@ use super::{
     scope::{OwnPort, Scope},
     tcp_proxy, tls,
 };
-use crate::{api::peer_authentication::Mode, protocol::Protocol};
+use crate::{
+    api::{peer_authentication::Mode, sidecar::Ingress},
+    objects::service::UNSPECIFIED,
+    protocol::Protocol,
+};
 
 /// The port that inbound connections are redirected to.
 const INBOUND_PORT: u32 = 15006;
@@ -151,14 +155,23 @@ pub(crate) fn virtual_inbound(scope: &Scope<'_>) -> Value {
 
 fn entries(scope: &Scope<'_>) -> Vec<Entry> {
     let policy = scope.policy();
-    let own = scope.own_ports();
+    let (own, said) = (scope.own_ports(), scope.ingress());
+    let known: Vec<u32> = if said.is_empty() {
+        own.iter().map(|o| o.target).collect()
+    } else {
+        said.iter().map(Ingress::number).collect()
+    };
     let mut entries = vec![passthrough(None, policy.mode)];
     for (port, mode) in &policy.ports {
-        if !own.iter().any(|o| o.target == *port) {
+        if !known.contains(port) {
             entries.push(passthrough(Some(*port), *mode));
         }
     }
-    entries.extend(own_entries(own, &policy));
+    if said.is_empty() {
+        entries.extend(own_entries(own, &policy));
+    } else {
+        entries.extend(said_entries(&said, scope, &policy));
+    }
     entries
 }
 
@@ -175,6 +188,8 @@ fn passthrough(port: Option<u32>, mode: Mode) -> Entry {
 /// Ports of the proxy itself: what it captures, and where it tells of its state
 /// (`pilot/pkg/model/context.go`). Their connections are passed through like those to unknown ports.
 const OWN_PORTS: &[u32] = &[15001, INBOUND_PORT, 15021, 15090];
+/// Those of them where it tells of its state.
+const STATUS_PORTS: &[u32] = &[15021, 15090];
 
 /// One entry for each port of the pod that a service leads to; the oldest service says the protocol.
 /// UDP is not told from TCP here (`ModelProtocolToListenerProtocol` in `pilot/pkg/networking/networking.go`).
@@ -194,6 +209,40 @@ fn own_entries(ports: Vec<OwnPort>, policy: &mtls::Policy) -> Vec<Entry> {
     }
     entries.sort_by_key(|e| e.port);
     entries
+}
+
+/// One entry for each port that a `Sidecar` says is accepted; nothing of a service's counts then.
+fn said_entries(said: &[Ingress], scope: &Scope<'_>, policy: &mtls::Policy) -> Vec<Entry> {
+    let own = scope.address();
+    let mut entries: Vec<Entry> = said
+        .iter()
+        .filter(|i| !is_reserved(i))
+        .map(|ingress| {
+            let port = ingress.number();
+            let address = match (ingress.bind.as_str(), own.as_str()) {
+                ("", "") => UNSPECIFIED,
+                ("", own) => own,
+                (bind, _) => bind,
+            };
+            Entry {
+                port: Some(port),
+                cluster: format!("inbound|{port}||"),
+                name: format!("{address}_{port}"),
+                protocol: ingress.protocol(),
+                mode: policy.for_port(port),
+            }
+        })
+        .collect();
+    entries.sort_by_key(|e| e.port);
+    entries
+}
+
+/// Whether the proxy tells of its state there. What is captured is not looked at, as little as where a
+/// listener for TCP does not say its address.
+fn is_reserved(ingress: &Ingress) -> bool {
+    let bind = ingress.bind.as_str();
+    let anywhere = bind == UNSPECIFIED || (bind.is_empty() && ingress.protocol().is_http());
+    anywhere && STATUS_PORTS.contains(&ingress.number())
 }
 
 fn speaks(protocol: Protocol) -> Speaks {

@@ -21,7 +21,7 @@ use crate::{
         self, Labels,
         destination_rule::ConnectionPool,
         peer_authentication::Mode,
-        sidecar::{OutboundMode, Sidecar},
+        sidecar::{Ingress, OutboundMode, Sidecar},
         virtual_service::VirtualService,
     },
     objects::{
@@ -251,6 +251,11 @@ impl<'a> Outlook<'a> {
     ) -> impl Iterator<Item = &Arc<Config<VirtualService>>> {
         let import = self.imports.get(import).into_iter();
         import.flat_map(|i| i.routes.of_host(host))
+    }
+
+    /// What a `Sidecar` says is accepted, in place of what services say.
+    pub(crate) fn ingress(&self) -> &'a [Ingress] {
+        self.sidecar.map_or(&[], |s| &s.ingress)
     }
 
     /// What a `Sidecar` says of all inbound connections.

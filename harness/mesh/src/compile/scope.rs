@@ -15,6 +15,7 @@ use crate::{
         destination_rule::ConnectionPool,
         gateway::Gateway,
         peer_authentication::Mode,
+        sidecar::Ingress,
         virtual_service::VirtualService,
     },
     objects::{
@@ -215,6 +216,16 @@ impl<'a> Scope<'a> {
     pub(crate) fn inbound_rule(&self, service: &Service) -> Option<Same<MergedRule>> {
         let (host, namespace) = (service.host.clone(), service.namespace.clone());
         self.ask(move |f| f.outlook.inbound_rule(&host, &namespace).map(Same::of))
+    }
+
+    /// What a `Sidecar` says is accepted, in place of what services say.
+    pub(crate) fn ingress(&self) -> Vec<Ingress> {
+        self.ask(|f| f.outlook.ingress().to_vec())
+    }
+
+    /// The pod's address; empty before it has one.
+    pub(crate) fn address(&self) -> String {
+        self.ask_own(|_, pod| pod.address.clone())
     }
 
     /// What a `Sidecar` says of all inbound connections.

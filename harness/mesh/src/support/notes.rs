@@ -92,8 +92,8 @@ pub(super) const NOTES: &[(&str, &str, Says)] = &[
     ),
     (
         "Sidecar",
-        "spec.ingress",
-        Why("listeners of the workload's own making are not built"),
+        "ingress[].tls",
+        Why("Istio does not act on it either unless its control plane is told to"),
     ),
     (
         "Sidecar",

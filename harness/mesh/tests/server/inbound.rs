@@ -183,3 +183,56 @@ fn a_port_level_mode_stands_without_a_chain_only_where_no_service_has_the_port()
         .collect();
     assert_eq!(ports, [9000]);
 }
+
+fn ingress(listeners: Value) -> Value {
+    let labels = json!({"labels": {"app": "mysql"}});
+    istio(
+        "Sidecar",
+        "s",
+        json!({"workloadSelector": labels, "ingress": listeners, "inboundConnectionPool": {"tcp": {"maxConnections": 3}}}),
+    )
+}
+
+#[test]
+fn what_a_sidecar_accepts_takes_the_place_of_what_services_say() {
+    let mut objects = cluster();
+    objects[3]["spec"]["ports"] =
+        json!([{"name": "tcp-a", "port": 3306}, {"name": "tcp-b", "port": 3309}]);
+    objects.push(ingress(json!([
+        {"port": {"number": 3306, "protocol": "TCP"}, "defaultEndpoint": "127.0.0.1:3307"},
+        {"port": {"number": 3308, "protocol": "TCP"}, "bind": "0.0.0.0", "defaultEndpoint": "0.0.0.0:3307",
+            "connectionPool": {"tcp": {"maxConnections": 4}}},
+        {"port": {"number": 3310, "protocol": "HTTP"}, "defaultEndpoint": ":1"},
+        {"port": {"number": 15090, "protocol": "TCP"}, "bind": "0.0.0.0"},
+    ])));
+    objects.push(istio(
+        "PeerAuthentication",
+        "a",
+        json!({"selector": {"matchLabels": {"app": "mysql"}}, "mtls": {"mode": "STRICT"},
+            "portLevelMtls": {"3308": {"mode": "DISABLE"}, "3309": {"mode": "DISABLE"}}}),
+    ));
+    let config = compiled(MESH, objects, "mysql");
+    assert_eq!(
+        names(&config),
+        [
+            "virtualInbound-blackhole",
+            "virtualInbound",
+            // The service's port is like any that nobody says.
+            "virtualInbound",
+            "10.0.0.2_3306",
+            "0.0.0.0_3308"
+        ]
+    );
+    let cluster = |port: u32| named(&config.clusters, &format!("inbound|{port}||"));
+    let to = |port: u32| {
+        &cluster(port)["load_assignment"]["endpoints"][0]["lb_endpoints"][0]["endpoint"]["address"]
+    };
+    let most = |port: u32| &cluster(port)["circuit_breakers"]["thresholds"][0]["max_connections"];
+    assert_eq!(to(3306)["socket_address"]["address"], "127.0.0.1");
+    assert!(cluster(3306)["upstream_bind_config"].is_null());
+    assert_eq!(to(3308)["socket_address"]["address"], "10.0.0.2");
+    assert!(!cluster(3308)["upstream_bind_config"].is_null());
+    assert_eq!((most(3306), most(3308)), (&json!(3), &json!(4)));
+    assert_eq!(cluster(3310)["type"], "ORIGINAL_DST");
+    assert!(cluster(3309).is_null());
+}

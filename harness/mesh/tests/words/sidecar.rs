@@ -51,10 +51,6 @@ fn sidecars() {
             ]),
         ),
         (
-            json!({"ingress": [{}]}),
-            "sidecar: port is required for ingress listeners".into(),
-        ),
-        (
             json!({"inboundConnectionPool": {}}),
             "connection pool must have at least one field".into(),
         ),
@@ -76,6 +72,66 @@ fn sidecars() {
         &[
             "duplicated egress host: ns/a.b",
             "`*/*` host select all resources, no other hosts can be added",
+        ],
+    );
+}
+
+/// `ValidateSidecar`, `validateSidecarIngressPortAndBind`.
+#[test]
+fn ingress_of_sidecars() {
+    let listener = |more: serde_json::Value| {
+        let mut said = json!({"port": {"number": 3306, "protocol": "TCP", "name": "t"}});
+        for (key, value) in more.as_object().unwrap() {
+            said[key] = value.clone();
+        }
+        json!({"ingress": [said]})
+    };
+    let to = |endpoint: &str| listener(json!({"defaultEndpoint": endpoint}));
+    let forms = "sidecar: defaultEndpoint must be of form 127.0.0.1:<port>,0.0.0.0:<port>,[::1]:port,[::]:port,unix://filepath or unset";
+    let no_number = "sidecar: defaultEndpoint port () is not a number: strconv.Atoi: parsing \"\": invalid syntax";
+    for (spec, want) in [
+        (to("127.0.0.1:3307"), String::new()),
+        (to("0.0.0.0:3307"), String::new()),
+        (to("[::1]:3307"), String::new()),
+        (to(":3307"), String::new()),
+        (to("10.0.0.1:3307"), forms.to_owned()),
+        (
+            to("localhost"),
+            many(&["address localhost: missing port in address", no_number]),
+        ),
+        (
+            to("::1:3307"),
+            many(&["address ::1:3307: too many colons in address", no_number]),
+        ),
+        (
+            to("[::1]"),
+            many(&["address [::1]: missing port in address", no_number]),
+        ),
+        (
+            to("127.0.0.1:0"),
+            "port number 0 must be in the range 1..65535".into(),
+        ),
+        (
+            to("127.0.0.1:x"),
+            "sidecar: defaultEndpoint port (x) is not a number: strconv.Atoi: parsing \"x\": invalid syntax".into(),
+        ),
+        (to("unix://a"), "a is not an absolute path to a file".into()),
+        (
+            listener(json!({"bind": "a.b"})),
+            "a.b is not a valid IP".into(),
+        ),
+        (
+            listener(json!({"connectionPool": {}})),
+            "connection pool must have at least one field".into(),
+        ),
+    ] {
+        says("Sidecar", spec, &want);
+    }
+    warns(
+        "Sidecar",
+        listener(json!({"connectionPool": {"http": {"maxRetries": 1}}})),
+        &[
+            "sidecar: HTTP connection pool settings are configured for port 3306 (\"t\") but its protocol is not HTTP (TCP); only TCP settings will apply",
         ],
     );
 }

@@ -7,7 +7,7 @@ use super::{INBOUND_PORT, OUTBOUND_PORT};
 use crate::{
     api::{
         Labels,
-        sidecar::{CaptureMode, Egress, EgressPort},
+        sidecar::{CaptureMode, Egress, SidecarPort},
     },
     compile::outlook::Import,
     objects::{
@@ -185,7 +185,7 @@ fn bind_of(egress: &Egress, binds_port: bool) -> Option<String> {
     }
 }
 
-fn listener_port(said: &EgressPort) -> Port {
+fn listener_port(said: &SidecarPort) -> Port {
     let number = u32::try_from(said.number).unwrap_or_default();
     Port {
         name: said.name.clone(),
