@@ -3,7 +3,7 @@
 use meshproof_record::{Cause, Hop};
 
 use crate::access_log::HopLine;
-use crate::classify::{Finding, Weight, classify};
+use crate::classify::{Finding, Weight, classify, next, previous};
 use crate::stitch::{HopLogs, PATH};
 
 /// How the program at the start of the path opens its connection.
@@ -38,46 +38,100 @@ impl Attribution {
 }
 
 /// Puts together what the lines of one session's hops say. Lines of other sessions must not be
-/// among them.
-pub fn attribute(logs: &HopLogs, opening: Opening) -> Attribution {
-    let mut findings: Vec<Finding> = Vec::new();
+/// among them. The hops in `lost` may have logged more than is known.
+pub fn attribute(logs: &HopLogs, lost: &[Hop], opening: Opening) -> Attribution {
+    let mut found = Attribution::default();
     for (hop, line) in PATH
         .iter()
         .flat_map(|hop| lines(logs, *hop).iter().map(|line| (*hop, line)))
     {
-        let found = classify(line, hop).map(|finding| narrow(finding, hop, logs, opening));
-        if let Some(finding) = found {
-            merge(&mut findings, finding);
+        if let Some(finding) = classify(line, hop) {
+            let sender = sender(logs, lost, hop, opening);
+            let finding = narrow(about(finding, hop, sender), hop, sender);
+            found.add(finding);
         }
     }
-    findings.sort_by_key(|finding| std::cmp::Reverse(finding.weight));
-    Attribution { findings }
+    found
+}
+
+impl Attribution {
+    /// Adds what something else than a proxy's line says.
+    pub fn add(&mut self, finding: Finding) {
+        merge(&mut self.findings, finding);
+        self.findings
+            .sort_by_key(|finding| std::cmp::Reverse(finding.weight));
+    }
 }
 
 fn lines(logs: &HopLogs, hop: Hop) -> &[HopLine] {
     logs.get(&hop).map(Vec::as_slice).unwrap_or_default()
 }
 
+/// Who opened the connection that a hop received.
+#[derive(Clone, Copy)]
+enum Sender<'a> {
+    /// The proxy that logged this.
+    Proxy(Hop, &'a HopLine),
+    /// The program at the start of the path.
+    Program(Opening),
+    /// A log is missing that would tell, or the one before went elsewhere.
+    Unknown,
+}
+
+fn sender<'a>(logs: &'a HopLogs, lost: &[Hop], hop: Hop, opening: Opening) -> Sender<'a> {
+    let here = PATH.iter().position(|at| *at == hop).unwrap_or_default();
+    for at in PATH[..here].iter().rev() {
+        if lost.contains(at) {
+            return Sender::Unknown;
+        }
+        if let Some(line) = lines(logs, *at).last() {
+            return if next(line, *at) == hop {
+                Sender::Proxy(*at, line)
+            } else {
+                Sender::Unknown
+            };
+        }
+    }
+    Sender::Program(opening)
+}
+
+/// A receiver's line may tell of its sender's refusal. It does not name the sender.
+fn about(finding: Finding, at: Hop, sender: Sender<'_>) -> Finding {
+    if finding.hop != previous(at) {
+        return finding;
+    }
+    match sender {
+        Sender::Proxy(hop, _) => Finding { hop, ..finding },
+        Sender::Program(Opening::Tls) => Finding {
+            hop: Hop::Client,
+            ..finding
+        },
+        Sender::Program(_) | Sender::Unknown => Finding::symptom(finding.hop, finding.why),
+    }
+}
+
 /// A line without SNI leaves open whether TLS was spoken. The sender knows.
-fn narrow(finding: Finding, hop: Hop, logs: &HopLogs, opening: Opening) -> Finding {
-    let open = finding.causes().any(|c| c == Cause::NotTls)
+fn narrow(finding: Finding, at: Hop, sender: Sender<'_>) -> Finding {
+    let open = finding.hop == at
+        && finding.causes().any(|c| c == Cause::NotTls)
         && finding.causes().any(|c| c == Cause::SniMismatch);
     if !open {
         return finding;
     }
-    let before = PATH
-        .iter()
-        .take_while(|at| **at != hop)
-        .flat_map(|at| lines(logs, *at))
-        .last();
-    let (cause, how) = match (before, opening) {
-        (Some(line), _) if speaks_tls(line) => (Cause::SniMismatch, "the hop before it spoke TLS"),
-        (Some(line), _) if speaks_plaintext(line) => {
+    let (cause, how) = match sender {
+        Sender::Proxy(_, line) if speaks_tls(line) => {
+            (Cause::SniMismatch, "the hop before it spoke TLS")
+        }
+        Sender::Proxy(_, line) if speaks_plaintext(line) => {
             (Cause::NotTls, "the hop before it spoke no TLS")
         }
-        (Some(_), _) | (None, Opening::ServerFirst) => return finding,
-        (None, Opening::Tls) => (Cause::SniMismatch, "the sender spoke TLS"),
-        (None, Opening::Plaintext) => (Cause::NotTls, "the sender spoke first, in plaintext"),
+        Sender::Program(Opening::Tls) => (Cause::SniMismatch, "the sender spoke TLS"),
+        Sender::Program(Opening::Plaintext) => {
+            (Cause::NotTls, "the sender spoke first, in plaintext")
+        }
+        Sender::Proxy(..) | Sender::Program(Opening::ServerFirst) | Sender::Unknown => {
+            return finding;
+        }
     };
     Finding {
         cause,

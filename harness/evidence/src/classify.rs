@@ -11,8 +11,10 @@ mod upstream;
 
 use meshproof_record::{Cause, Hop};
 
-use crate::access_log::HopLine;
+use crate::access_log::{Address, HopLine};
 use crate::stitch::PATH;
+
+pub(crate) use certificate::alert_causes;
 
 /// What a line says about who refused a connection and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -88,16 +90,51 @@ pub fn classify(line: &HopLine, hop: Hop) -> Option<Finding> {
         .or_else(|| flags::finding(line, hop))
 }
 
-/// The hop behind `hop` on the path.
-fn next(hop: Hop) -> Hop {
+/// The hop that the connection of `line`, logged by `hop`, went on to. A client's sidecar need not go
+/// by the egress gateway: what it dialled is told by its cluster.
+pub(crate) fn next(line: &HopLine, hop: Hop) -> Hop {
+    if hop == Hop::ClientSidecar
+        && let Some(cluster) = line.upstream_cluster.text()
+    {
+        return behind_the_sidecar(line, cluster);
+    }
     let position = PATH.iter().position(|at| *at == hop);
     position
         .and_then(|at| PATH.get(at + 1).copied())
         .unwrap_or(Hop::Mysqld)
 }
 
+/// Istio names clusters `outbound|PORT|SUBSET|HOST`. A host outside is reached through the other
+/// cluster's gateway; a Service on the very port that the client dialled is the database's own.
+fn behind_the_sidecar(line: &HopLine, cluster: &str) -> Hop {
+    let mut parts = cluster.split('|');
+    let (Some("outbound"), Some(port), Some(_), Some(host)) =
+        (parts.next(), parts.next(), parts.next(), parts.next())
+    else {
+        return if cluster == "PassthroughCluster" {
+            Hop::Network
+        } else {
+            Hop::Egress
+        };
+    };
+    let dialled = line.downstream_local.value().and_then(Address::port);
+    if !is_service(host) {
+        Hop::Ingress
+    } else if dialled.is_some_and(|dialled| port == dialled.to_string()) && !host.contains("egress")
+    {
+        Hop::ServerSidecar
+    } else {
+        Hop::Egress
+    }
+}
+
+/// Whether a host is a Service of the cluster that the proxy is in.
+fn is_service(host: &str) -> bool {
+    host.ends_with(".svc.cluster.local")
+}
+
 /// The hop before `hop` on the path.
-fn previous(hop: Hop) -> Hop {
+pub(crate) fn previous(hop: Hop) -> Hop {
     let position = PATH.iter().position(|at| *at == hop);
     position
         .and_then(|at| at.checked_sub(1))

@@ -15,13 +15,15 @@ pub mod classify;
 pub mod leg;
 pub mod logs;
 pub mod stitch;
+pub mod tls_client;
 
 pub use access_log::{
     Address, BuiltIn, Expected, Format, HopLine, JsonFormat, Logged, MeshLogs, Reader, detect,
     read_log,
 };
-pub use attribute::{Opening, attribute};
+pub use attribute::{Attribution, Opening, attribute};
 pub use classify::{Finding, classify};
 pub use leg::{LegProof, prove_legs};
 pub use logs::{LogsError, read_logs};
 pub use stitch::{HopLogs, PATH, SessionPath, Stitched, stitch};
+pub use tls_client::TlsEnd;

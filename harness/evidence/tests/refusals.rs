@@ -18,7 +18,7 @@ fn no_finding_about_sessions_that_worked() {
         .iter()
         .filter(|r| r.truth.outcome == Outcome::Connected)
     {
-        let found = attribute(&recorded.full(), recorded.opening());
+        let found = attribute(&recorded.full(), &[], recorded.opening());
         assert!(found.findings.is_empty(), "{}: {found:?}", recorded.id);
     }
 }
@@ -64,7 +64,7 @@ fn settled(recorded: &Recorded, logs: &HopLogs) {
     if truth.outcome == Outcome::Connected || NOT_BY_LINES.contains(&truth.cause) {
         return;
     }
-    let found = attribute(logs, recorded.opening());
+    let found = attribute(logs, &[], recorded.opening());
     let certain = found.certain().map(|finding| (finding.hop, finding.cause));
     assert_eq!(
         certain,
@@ -76,7 +76,7 @@ fn settled(recorded: &Recorded, logs: &HopLogs) {
 
 fn not_wrong(recorded: &Recorded, logs: &HopLogs) {
     let truth = &recorded.truth;
-    let found = attribute(logs, recorded.opening());
+    let found = attribute(logs, &[], recorded.opening());
     if let Some(certain) = found.certain() {
         assert_eq!(
             (certain.hop, certain.cause),
@@ -111,7 +111,7 @@ fn the_reasons_read_well() {
         "tls-to-plain",
     ];
     let told = |recorded: &Recorded, logs: &HopLogs| {
-        let findings = attribute(logs, recorded.opening()).findings;
+        let findings = attribute(logs, &[], recorded.opening()).findings;
         let lines = findings.iter().map(|f| {
             format!(
                 "  {:?} {:?} at {:?}, or {:?}: {}\n",
@@ -171,8 +171,8 @@ fn spaces_of_old_envoys_make_no_difference() {
                 .any(|line| spaced(line) != *line),
         );
         assert_eq!(
-            attribute(&now, recorded.opening()),
-            attribute(&old, recorded.opening()),
+            attribute(&now, &[], recorded.opening()),
+            attribute(&old, &[], recorded.opening()),
             "{}",
             recorded.id
         );

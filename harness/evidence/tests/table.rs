@@ -6,6 +6,7 @@ use meshproof_evidence::{BuiltIn, Finding, Reader, classify};
 use meshproof_record::{Cause, Hop};
 
 const CLUSTER: &str = "outbound|13306||203.0.113.10.nip.io";
+const EGRESS: &str = "outbound|15443|mysql|istio-egressgateway.istio-system.svc.cluster.local";
 
 fn of(hop: Hop, flags: &str, reason: &str, cluster: &str) -> Option<Finding> {
     let line = format!(
@@ -105,7 +106,12 @@ fn reasons_of_a_failed_upstream() {
         ),
     ];
     for (at, reason, hop, cause, others) in rows {
-        let found = of(at, "UF,URX - -", reason, CLUSTER).unwrap();
+        let cluster = if at == Hop::ClientSidecar {
+            EGRESS
+        } else {
+            CLUSTER
+        };
+        let found = of(at, "UF,URX - -", reason, cluster).unwrap();
         assert_eq!(
             (found.hop, found.cause, found.also.len(), found.weight),
             (hop, cause, others, Weight::Reason),
@@ -170,4 +176,29 @@ fn flags_and_details() {
         of(Hop::Ingress, "UR - -", "-", local).unwrap().weight,
         Weight::Symptom
     );
+}
+
+/// A client's sidecar need not go by the egress gateway: whoever it dialled is whom its line is about.
+#[test]
+fn what_a_sidecar_dialled_is_told_by_its_cluster() {
+    let refused = "delayed_connect_error:_Connection_refused";
+    let rows = [
+        (EGRESS, Hop::Egress, Cause::NoListener, 0),
+        (CLUSTER, Hop::Ingress, Cause::NoListener, 0),
+        (
+            "outbound|15443||mysql.default.svc.cluster.local",
+            Hop::ServerSidecar,
+            Cause::NoListener,
+            0,
+        ),
+        ("PassthroughCluster", Hop::Network, Cause::Refused, 1),
+    ];
+    for (cluster, hop, cause, others) in rows {
+        let found = of(Hop::ClientSidecar, "UF,URX - -", refused, cluster).unwrap();
+        assert_eq!(
+            (found.hop, found.cause, found.also.len()),
+            (hop, cause, others),
+            "{cluster}"
+        );
+    }
 }

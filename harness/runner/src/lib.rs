@@ -5,16 +5,19 @@
 //! - [`run`]: does it on two [`Clusters`] and returns a [`ScenarioRun`]; [`Header::record`] makes the
 //!   run record of one or more of them.
 //! - [`judge`] and [`rejudge`]: verdicts from recorded evidence alone, pure.
+//! - [`explain`]: who refused a recorded session and why, by the same attribution, pure.
 //!
 //! Nothing here knows how the clusters were obtained.
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod attribution;
 mod case;
 mod certificates;
 mod client;
 mod database;
 mod environment;
 mod expectation;
+mod explain;
 mod judge;
 mod observer;
 mod plan;
@@ -27,6 +30,7 @@ mod stop;
 mod timing;
 mod words;
 
+pub use explain::{Confidence, Explained, RecordError, Shape, explain};
 pub use judge::{judge, not_run, rejudge, source};
 pub use observer::{Event, Nobody, Observer};
 pub use plan::{Plan, PlannedCase, plan};

@@ -138,7 +138,7 @@ impl ProxyLogs {
         within: Duration,
     ) -> bool {
         self.wait(marks, within, |logs| {
-            attribute(logs, opening).certain().is_some()
+            attribute(logs, &[], opening).certain().is_some()
         })
         .await
     }

@@ -10,6 +10,7 @@ mod command;
 mod dialect;
 mod end;
 mod error;
+mod packet;
 mod phase;
 
 pub use batch::{BatchError, Row, parse_batch};
@@ -17,4 +18,5 @@ pub use command::{BatchCommand, PASSWORD_VARIABLE};
 pub use dialect::{Dialect, DialectError, Product};
 pub use end::{ClientEnd, client_end};
 pub use error::{ClientError, find_error};
+pub use packet::FirstPacket;
 pub use phase::Phase;

@@ -69,7 +69,7 @@ impl Logs {
             Duration::from_secs(5),
             async || {
                 let lines = self.since(marks);
-                let found = attribute(&lines, Opening::ServerFirst);
+                let found = attribute(&lines, &[], Opening::ServerFirst);
                 let certain = found.certain().map(|found| (found.hop, found.cause));
                 certain.ok_or_else(|| format!("{:#?}", shapes(&lines)))
             },

@@ -3,7 +3,7 @@
 use meshproof_record::Cause;
 
 /// Causes that a reason fits: the likeliest, then the others.
-pub(super) type Causes = (Cause, &'static [Cause]);
+pub(crate) type Causes = (Cause, &'static [Cause]);
 
 /// Everything that a verification can fail on.
 const ANY: &[Cause] = &[
@@ -56,8 +56,31 @@ const ALERTS: &[(&str, Causes)] = &[
     ("alert_unrecognized_name", (Cause::SniMismatch, &[])),
 ];
 
+/// Alerts by their numbers, as [`ALERTS`] has them by name.
+const NUMBERS: [(u8, &str); 10] = [
+    (40, "alert_handshake_failure"),
+    (42, "alert_bad_certificate"),
+    (43, "alert_unsupported_certificate"),
+    (44, "alert_certificate_revoked"),
+    (45, "alert_certificate_expired"),
+    (46, "alert_certificate_unknown"),
+    (48, "alert_unknown_ca"),
+    (70, "alert_protocol_version"),
+    (112, "alert_unrecognized_name"),
+    (116, "alert_certificate_required"),
+];
+
+/// What the alert of this number means, if it names a cause.
+pub(crate) fn alert_causes(number: u8) -> Option<Causes> {
+    let (_, name) = NUMBERS.iter().find(|(known, _)| *known == number)?;
+    alert(name)
+}
+
 /// What this side's own verification found, if the reason is one.
 pub(super) fn verification(reason: &str) -> Option<Causes> {
+    if reason.contains("key_usage_bit_incorrect") {
+        return Some((Cause::WrongPurpose, &[]));
+    }
     if !reason.contains("certificate_verify_failed") && !reason.contains("verify_cert_failed") {
         return None;
     }

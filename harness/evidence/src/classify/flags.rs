@@ -2,7 +2,7 @@
 
 use meshproof_record::{Cause, Hop};
 
-use super::{Finding, name, next};
+use super::{Finding, is_service, name, next};
 use crate::access_log::{HopLine, Logged};
 
 /// From `RESPONSE_CODE_DETAILS` and `CONNECTION_TERMINATION_DETAILS`.
@@ -70,7 +70,7 @@ pub(super) fn finding(line: &HopLine, hop: Hop) -> Option<Finding> {
     }
     if line.has_flag("UF") {
         return Some(Finding::symptom(
-            next(hop),
+            next(line, hop),
             format!("{} and no reason", why("UF")),
         ));
     }
@@ -78,7 +78,7 @@ pub(super) fn finding(line: &HopLine, hop: Hop) -> Option<Finding> {
         .into_iter()
         .find(|flag| line.has_flag(flag));
     if let Some(flag) = symptom {
-        return Some(Finding::symptom(next(hop), why(flag)));
+        return Some(Finding::symptom(next(line, hop), why(flag)));
     }
     let own = ["UO", "DT", "OM", "RL", "UAEX", "RLSE"]
         .into_iter()
@@ -87,12 +87,13 @@ pub(super) fn finding(line: &HopLine, hop: Hop) -> Option<Finding> {
 }
 
 /// UH: the cluster has no endpoint. Istio sends what has no route to `BlackHoleCluster`, which
-/// never has one; a gateway's cluster of an outside host gets its endpoints by DNS.
+/// never has one; a gateway's cluster of an outside host gets its endpoints by DNS, if the host is a
+/// name.
 fn no_healthy_upstream(cluster: &str, hop: Hop, why: String) -> Finding {
     let host = cluster.rsplit('|').next().unwrap_or(cluster);
     if cluster == "BlackHoleCluster" {
         Finding::reason(hop, Cause::NoRoute, why)
-    } else if hop == Hop::Egress && !host.ends_with(".svc.cluster.local") {
+    } else if hop == Hop::Egress && !is_service(host) {
         Finding::reason(hop, Cause::Dns, why).or(&[Cause::NoEndpoint])
     } else {
         Finding::reason(hop, Cause::NoEndpoint, why)

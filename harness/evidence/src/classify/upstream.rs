@@ -18,7 +18,7 @@ pub(super) fn finding(line: &HopLine, hop: Hop) -> Option<Finding> {
         return Some(Finding::reason(hop, cause, why()).or(also));
     }
     if let Some((cause, also)) = alert(&reason) {
-        return Some(Finding::reason(next(hop), cause, why()).or(also));
+        return Some(Finding::reason(next(line, hop), cause, why()).or(also));
     }
     if reason.contains("wrong_version_number") {
         return Some(Finding::reason(hop, Cause::TlsToPlaintext, why()));
@@ -26,18 +26,18 @@ pub(super) fn finding(line: &HopLine, hop: Hop) -> Option<Finding> {
     if reason.contains("unsupported_protocol") {
         return Some(Finding::reason(hop, Cause::ProtocolVersion, why()));
     }
-    Some(dialling(&reason, hop, why))
+    Some(dialling(line, &reason, hop, why))
 }
 
 /// The connection was not made, or cut before it could be used.
-fn dialling(reason: &str, hop: Hop, why: impl Fn() -> String) -> Finding {
+fn dialling(line: &HopLine, reason: &str, hop: Hop, why: impl Fn() -> String) -> Finding {
     if reason.contains("tls_error") || reason.contains("reset") {
-        return Finding::symptom(next(hop), why());
+        return Finding::symptom(next(line, hop), why());
     }
     // Old releases log the number: ECONNREFUSED, ETIMEDOUT, ENETUNREACH, EHOSTUNREACH of Linux.
     let errno = |number: &str| reason.contains("connect_error") && reason.ends_with(number);
     if reason.contains("refused") || errno(":_111") {
-        return refused(hop, why());
+        return refused(next(line, hop), hop, why());
     }
     let unanswered = ["timed_out", "timeout", "unreachable", "no_route"]
         .iter()
@@ -47,23 +47,22 @@ fn dialling(reason: &str, hop: Hop, why: impl Fn() -> String) -> Finding {
             Hop::Egress => {
                 Finding::reason(Hop::Network, Cause::Dropped, why()).or(&[Cause::NoEndpoint])
             }
-            _ => Finding::reason(next(hop), Cause::NoEndpoint, why()).or(&[Cause::Dropped]),
+            _ => Finding::reason(next(line, hop), Cause::NoEndpoint, why()).or(&[Cause::Dropped]),
         };
     }
-    Finding::symptom(next(hop), why())
+    Finding::symptom(next(line, hop), why())
 }
 
 /// Nothing listens at the next hop.
-fn refused(hop: Hop, why: String) -> Finding {
-    match hop {
-        Hop::ServerSidecar => Finding::reason(Hop::Mysqld, Cause::ServerDown, why),
+fn refused(to: Hop, hop: Hop, why: String) -> Finding {
+    match (hop, to) {
+        (Hop::ServerSidecar, _) => Finding::reason(Hop::Mysqld, Cause::ServerDown, why),
         // A sidecar captures every port, so a refusal comes from a pod that has none.
-        Hop::Ingress => {
+        (Hop::Ingress, _) => {
             Finding::reason(Hop::Mysqld, Cause::ServerDown, why).or(&[Cause::NoListener])
         }
-        Hop::ClientSidecar | Hop::Egress => {
-            Finding::reason(next(hop), Cause::NoListener, why).or(&[])
-        }
-        _ => Finding::reason(next(hop), Cause::Refused, why),
+        (_, Hop::Network) => Finding::reason(to, Cause::Refused, why).or(&[Cause::NoListener]),
+        (Hop::ClientSidecar | Hop::Egress, _) => Finding::reason(to, Cause::NoListener, why),
+        _ => Finding::reason(to, Cause::Refused, why),
     }
 }

@@ -62,7 +62,7 @@ pub fn judge(case: &CaseRecord, control: Option<Status>) -> Verdict {
         status,
         summary,
         checks: checks.into_list(),
-        observed: seen.known().map(|observed| observed.0),
+        observed: seen.observed,
     }
 }
 

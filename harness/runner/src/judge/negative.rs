@@ -1,15 +1,20 @@
 //! What a case that must be refused has to show.
 
-use meshproof_record::{Cause, ClientEvidence, Hop, Outcome, Status};
-use meshproof_sql::ClientEnd;
+use meshproof_record::{Cause, ClientEvidence, Hop, Observed, Outcome, Status};
+use meshproof_sql::{ClientEnd, FirstPacket};
 
 use super::checks::Checks;
 use super::facts::{Facts, end_of};
-use super::observed::Seen;
 use super::{database, positive, source};
+use crate::attribution::Attribution;
 use crate::words;
 
-pub(super) fn check(facts: &Facts<'_>, control: Option<Status>, seen: &Seen, checks: &mut Checks) {
+pub(super) fn check(
+    facts: &Facts<'_>,
+    control: Option<Status>,
+    seen: &Attribution,
+    checks: &mut Checks,
+) {
     check_control(facts, control, checks);
     positive::resolution(facts, checks);
     nothing_came_back(facts, checks);
@@ -22,8 +27,8 @@ pub(super) fn check(facts: &Facts<'_>, control: Option<Status>, seen: &Seen, che
 /// What a pass has proven, for readers.
 pub(super) fn proven(facts: &Facts<'_>) -> String {
     let seen = super::observed::observe(facts);
-    let who = seen.known().map_or_else(String::new, |(observed, how)| {
-        format!("{} ({how})", words::observed(observed))
+    let who = seen.observed.map_or_else(String::new, |observed| {
+        format!("{} ({})", words::observed(observed), seen.how)
     });
     format!("{who}; nothing got through")
 }
@@ -72,7 +77,7 @@ fn bytes_back(client: &ClientEvidence, checks: &mut Checks) {
             checks.unknown(WHAT, stopped.unwrap_or_else(failed));
         }
         Some(0) => checks.pass(WHAT, "0 bytes came back"),
-        Some(count) if is_mysql(&client.stdout) => {
+        Some(count) if FirstPacket::read(&client.stdout).is_some() => {
             checks.breach(WHAT, format!("{count} bytes came back, they are MySQL's"));
         }
         Some(count) => checks.pass(
@@ -83,18 +88,6 @@ fn bytes_back(client: &ClientEvidence, checks: &mut Checks) {
             ),
         ),
     }
-}
-
-/// Whether bytes in hexadecimal begin like the first packet of a MySQL server: three bytes of
-/// length, sequence number 0, then protocol version 10 or an error (MySQL's protocol, packet and
-/// `HandshakeV10`).
-fn is_mysql(hex: &str) -> bool {
-    let bytes: Vec<u8> = hex
-        .split_whitespace()
-        .take(5)
-        .filter_map(|byte| u8::from_str_radix(byte, 16).ok())
-        .collect();
-    matches!(bytes.as_slice(), [_, _, _, 0, 0x0a | 0xff])
 }
 
 fn greeting(facts: &Facts<'_>, client: &ClientEvidence, what: &str, checks: &mut Checks) {
@@ -139,7 +132,7 @@ fn greeting(facts: &Facts<'_>, client: &ClientEvidence, what: &str, checks: &mut
 }
 
 /// Refused by whom it must be, for the reason it must be.
-fn right_reason(facts: &Facts<'_>, seen: &Seen, checks: &mut Checks) {
+fn right_reason(facts: &Facts<'_>, seen: &Attribution, checks: &mut Checks) {
     let expected = &facts.case.expectation;
     let title = match (expected.hop, expected.cause) {
         (Some(hop), Some(cause)) => format!(
@@ -155,21 +148,20 @@ fn right_reason(facts: &Facts<'_>, seen: &Seen, checks: &mut Checks) {
         ),
         (None, _) => words::outcome(expected.outcome),
     };
-    match seen {
-        Seen::Unclear(why) => checks.unknown(title, why.as_str()),
-        Seen::Known(found, how) if found.outcome == Outcome::Connected => {
-            checks.breach(title, how.as_str());
-        }
-        Seen::Known(found, how) => {
-            let right = found.outcome == expected.outcome
-                && expected.hop.is_none_or(|hop| hop == found.hop)
-                && expected.cause.is_none_or(|cause| cause == found.cause);
-            let detail = if right {
-                how.clone()
-            } else {
-                format!("found {}: {how}", words::observed(*found))
-            };
-            checks.expect(right, title, detail);
+    let fits = |found: &Observed| {
+        found.outcome == expected.outcome
+            && expected.hop.is_none_or(|hop| hop == found.hop)
+            && expected.cause.is_none_or(|cause| cause == found.cause)
+    };
+    let how = seen.how.as_str();
+    match &seen.observed {
+        Some(found) if found.outcome == Outcome::Connected => checks.breach(title, how),
+        Some(found) if fits(found) => checks.pass(title, how),
+        Some(found) => checks.fail(title, format!("found {}: {how}", words::observed(*found))),
+        None if seen.fits.is_empty() || seen.fits.iter().any(fits) => checks.unknown(title, how),
+        None => {
+            let found: Vec<String> = seen.fits.iter().copied().map(words::observed).collect();
+            checks.fail(title, format!("found {}: {how}", found.join(", or ")));
         }
     }
 }

@@ -87,11 +87,13 @@ fn client(facts: &Facts<'_>, checks: &mut Checks) {
         Some(end) => {
             let message = end.error().map_or("", |error| error.message.as_str());
             let attribution = super::observed::observe(facts);
-            let who = attribution
-                .known()
-                .map_or_else(String::new, |(observed, how)| {
-                    format!("; {}: {how}", crate::words::observed(observed))
-                });
+            let who = attribution.observed.map_or_else(String::new, |observed| {
+                format!(
+                    "; {}: {}",
+                    crate::words::observed(observed),
+                    attribution.how
+                )
+            });
             checks.fail("client connects", format!("{message}{who}"));
         }
     }

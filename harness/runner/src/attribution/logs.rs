@@ -1,0 +1,129 @@
+//! What the proxies say, and the alert that a TLS client received.
+
+use meshproof_evidence::classify::{Finding, Weight};
+use meshproof_evidence::{Attribution as Findings, attribute};
+use meshproof_record::{Cause, Hop, Observed, Outcome};
+
+use super::{Claim, Client, Shown, Signs, client};
+use crate::words;
+
+/// Who may answer a client that has no sidecar.
+pub(super) const GATES: [Hop; 3] = [Hop::Egress, Hop::Ingress, Hop::ServerSidecar];
+
+/// What every hop's lines and the client's alert say.
+pub(super) fn findings(signs: &Signs<'_>) -> Findings {
+    let mut found = attribute(signs.logs, &signs.lost, signs.opening);
+    if let Ok(Client::Raw { tls: Some(tls), .. }) = &signs.client
+        && let Some(peer) = peer(signs)
+        && let Some(finding) = tls.finding(peer)
+    {
+        found.add(finding);
+    }
+    found
+}
+
+/// Who the client speaks TLS to: the hop that it addressed, else the first that logged anything. With
+/// a sidecar it may be anybody at the end of a tunnel.
+fn peer(signs: &Signs<'_>) -> Option<Hop> {
+    let logged = |hop: &&Hop| signs.logs.get(hop).is_some_and(|lines| !lines.is_empty());
+    let first = GATES.iter().find(logged).copied();
+    match (signs.sidecar, signs.peer) {
+        (Some(true), _) => None,
+        (_, Some(peer)) if first.is_some_and(|first| first < peer) => None,
+        (_, Some(peer)) => Some(peer),
+        (_, None) if signs.lost.is_empty() => first,
+        (_, None) => None,
+    }
+}
+
+pub(super) fn claim(found: &Findings) -> Option<Claim> {
+    let finding = found.certain()?;
+    Some(Claim::new(
+        observed(finding.hop, finding.cause),
+        "logs",
+        finding.why.clone(),
+    ))
+}
+
+/// A proxy that found nobody behind it refused nothing: there was nobody to reach.
+fn observed(hop: Hop, cause: Cause) -> Observed {
+    let outcome = match cause {
+        Cause::NoEndpoint | Cause::Dropped => Outcome::Unreachable,
+        _ => Outcome::Refused,
+    };
+    Observed {
+        outcome,
+        hop,
+        cause,
+    }
+}
+
+pub(super) fn shown(finding: &Finding) -> Shown {
+    let source = match finding.weight {
+        Weight::Reason => "cause",
+        Weight::Symptom => "effect",
+    };
+    Shown::new(source, finding.why.clone())
+}
+
+/// What is the matter where nothing is certain, and what the evidence leaves.
+pub(super) fn open(signs: &Signs<'_>, found: &Findings) -> (String, Vec<Observed>) {
+    if let Some((hop, why)) = signs.unreadable.first() {
+        let hop = words::hop(*hop);
+        return (format!("the log of {hop} cannot be read: {why}"), vec![]);
+    }
+    match found.findings.as_slice() {
+        [] => client::refused_tcp(signs).unwrap_or_else(|| (nothing(signs), Vec::new())),
+        [one] if one.weight == Weight::Reason => (several(found), fitting(one)),
+        _ => (several(found), Vec::new()),
+    }
+}
+
+fn fitting(finding: &Finding) -> Vec<Observed> {
+    let causes = finding.causes();
+    causes.map(|cause| observed(finding.hop, cause)).collect()
+}
+
+fn several(found: &Findings) -> String {
+    let told: Vec<String> = found
+        .findings
+        .iter()
+        .map(|finding| {
+            let causes: Vec<String> = finding.causes().map(words::cause).collect();
+            format!(
+                "{}: {} ({})",
+                words::hop(finding.hop),
+                causes.join(" or "),
+                finding.why
+            )
+        })
+        .collect();
+    let only_effect = matches!(found.findings.as_slice(), [one] if one.also.is_empty());
+    let verb = if only_effect {
+        "the lines show only an effect"
+    } else {
+        "the lines fit several causes"
+    };
+    format!("{verb}: {}", told.join("; "))
+}
+
+fn nothing(signs: &Signs<'_>) -> String {
+    let said = match &signs.client {
+        Err(why) => return why.clone(),
+        Ok(Client::MySql { end, .. }) => end
+            .error()
+            .map_or_else(|| "nothing".to_owned(), |error| error.message.clone()),
+        Ok(Client::Raw { .. }) => client::said(signs).unwrap_or_default(),
+    };
+    let lost: Vec<String> = signs
+        .lost
+        .iter()
+        .map(|hop| crate::judge::source::log(*hop))
+        .collect();
+    let missing = if lost.is_empty() {
+        String::new()
+    } else {
+        format!("; missing: {}", lost.join(", "))
+    };
+    format!("no proxy and no router tells who refused; the client says: {said}{missing}")
+}

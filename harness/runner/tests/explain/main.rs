@@ -1,0 +1,7 @@
+//! Recorded sessions explained, against what was really wrong.
+#![allow(clippy::unwrap_used)]
+
+mod answers;
+mod contradictions;
+mod less;
+mod support;
