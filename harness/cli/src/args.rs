@@ -25,6 +25,8 @@ pub(crate) enum Command {
     /// Look at what the embedded mesh makes of resources
     #[command(subcommand)]
     Mesh(MeshCommand),
+    /// Say of recorded sessions who ended them, why, and how that is known: one JSON object a line
+    Explain(ExplainArgs),
     /// Check scenario files, and every file that they name, without running them
     Lint(FilesArgs),
     /// List cases, one a line, as `scenario::case`
@@ -144,6 +146,20 @@ pub(crate) enum Output {
     Text,
     /// For programs
     Json,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Exit codes:\n    0  every record could be read\n    3  an argument, the file or a \
+record is wrong; the other records are explained all the same"
+)]
+pub(crate) struct ExplainArgs {
+    /// Records, one JSON object a line, with source, target, speaks, client, logs and mysqld
+    #[arg(long, value_name = "FILE")]
+    pub(crate) record: PathBuf,
+    /// Look only at what Istio's default log format shows, where lines show more
+    #[arg(long)]
+    pub(crate) default_format: bool,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -7,6 +7,7 @@
 
 mod args;
 mod exit;
+mod explain;
 mod failure;
 mod lint;
 mod list;
@@ -40,6 +41,7 @@ fn main() -> ExitCode {
         Command::Toolchain(args) => toolchain::command(&args),
         Command::Mesh(MeshCommand::Compile(args)) => mesh::compile(&args),
         Command::Mesh(MeshCommand::Trace(args)) => mesh::trace(&args),
+        Command::Explain(args) => explain::command(&args),
         Command::Lint(args) => lint::command(&args),
         Command::List(args) => list::command(&args),
         Command::Plan(args) => plan::command(&args),
