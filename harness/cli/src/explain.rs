@@ -12,7 +12,7 @@ use crate::show;
 
 /// An explanation, and which record it is of.
 #[derive(Serialize)]
-struct Line {
+struct Answer {
     line: usize,
     #[serde(skip_serializing_if = "Option::is_none")]
     id: Option<String>,
@@ -50,7 +50,7 @@ pub(crate) fn command(args: &ExplainArgs) -> Result<Exit, Failure> {
         any = true;
         let line = index + 1;
         match explain(record, shape) {
-            Ok(explained) => print(&Line {
+            Ok(explained) => print(&Answer {
                 line,
                 id: name(record),
                 explained,
@@ -75,9 +75,9 @@ fn name(record: &str) -> Option<String> {
     serde_json::from_str::<Named>(record).ok()?.id
 }
 
-fn print(line: &Line) -> Result<(), Failure> {
+fn print(answer: &Answer) -> Result<(), Failure> {
     let mut text =
-        serde_json::to_string(line).map_err(|error| Failure::of(Exit::Internal, &error))?;
+        serde_json::to_string(answer).map_err(|error| Failure::of(Exit::Internal, &error))?;
     text.push('\n');
     show::out(&text).map_err(|error| Failure::of(Exit::EnvironmentFailed, &error))
 }

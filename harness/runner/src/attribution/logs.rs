@@ -72,11 +72,12 @@ pub(super) fn open(signs: &Signs<'_>, found: &Findings) -> (String, Vec<Observed
         let hop = words::hop(*hop);
         return (format!("the log of {hop} cannot be read: {why}"), vec![]);
     }
-    match found.findings.as_slice() {
-        [] => client::refused_tcp(signs).unwrap_or_else(|| (nothing(signs), Vec::new())),
-        [one] if one.weight == Weight::Reason => (several(found), fitting(one)),
-        _ => (several(found), Vec::new()),
+    if found.findings.is_empty() {
+        return client::refused_tcp(signs).unwrap_or_else(|| (nothing(signs), Vec::new()));
     }
+    // Effects beside it are of the same refusal: reasons that differ have been told before.
+    let reason = found.findings.iter().find(|f| f.weight == Weight::Reason);
+    (several(found), reason.map(fitting).unwrap_or_default())
 }
 
 fn fitting(finding: &Finding) -> Vec<Observed> {

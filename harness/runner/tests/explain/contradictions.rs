@@ -1,5 +1,6 @@
 //! Evidence that contradicts itself, and records that are none.
 
+use meshproof_record::Cause;
 use meshproof_runner::{Confidence, Shape, explain};
 use serde_json::json;
 
@@ -69,6 +70,32 @@ fn a_refused_connection_leaves_open_who_refused() {
     let explained = record.explain(Shape::AsRecorded);
     assert_eq!(explained.confidence, Confidence::CannotBeTold);
     assert_eq!(explained.fits.len(), 2);
+}
+
+#[test]
+fn a_gateway_without_addresses_of_an_outside_host_leaves_open_why() {
+    let mut record = recorded("sni-none");
+    record.lines("ingress").clear();
+    let unresolved = record.lines("egress")[0]
+        .as_str()
+        .unwrap()
+        .replace("UF,URX", "UH");
+    record.lines("egress")[0] = unresolved
+        .replace(
+            "TLS_error:|33554536:system_library:OPENSSL_internal:Connection_reset_by_peer:TLS_error_end",
+            "-",
+        )
+        .into();
+    let cut = record.lines("client")[0]
+        .as_str()
+        .unwrap()
+        .replace("0 - - - \"-\"", "0 UF,URX - - \"-\"");
+    record.lines("client")[0] = cut.into();
+    let explained = record.explain(Shape::AsRecorded);
+    assert_eq!(explained.confidence, Confidence::CannotBeTold);
+    let causes: Vec<Cause> = explained.fits.iter().map(|fit| fit.cause).collect();
+    assert_eq!(causes, [Cause::Dns, Cause::NoEndpoint], "{explained:#?}");
+    assert_eq!(explained.needs.len(), 1);
 }
 
 #[test]
