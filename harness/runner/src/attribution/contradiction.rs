@@ -7,30 +7,35 @@ use meshproof_record::{Cause, Hop, Outcome};
 use super::{Claim, Client, Signs, client};
 use crate::words;
 
-/// Every contradiction, in words.
+/// Every contradiction, in words. What is known of the client's own connection is not contradicted by
+/// lines that may be of other sessions.
 pub(super) fn all(signs: &Signs<'_>, claims: &[Claim], found: &Findings) -> Vec<String> {
-    let mut all = between_claims(claims);
-    all.extend(between_reasons(found));
-    if let Some(claim) = claims.first() {
-        let rest = [
-            with_reasons(claim, found),
-            with_statements(signs, claim),
-            with_greeting(signs, claim),
-            with_lines(signs, claim),
-        ];
-        all.extend(rest.into_iter().flatten());
+    let first = claims.first();
+    let lines_count = signs.alone || first.is_none_or(|claim| claim.source == "logs");
+    let counting = claims
+        .iter()
+        .filter(|claim| lines_count || claim.source != "logs");
+    let mut all = between_claims(counting);
+    if lines_count {
+        all.extend(between_reasons(found));
+    }
+    if let Some(claim) = first {
+        all.extend(with_statements(signs, claim));
+        all.extend(with_greeting(signs, claim));
+        if lines_count {
+            all.extend(with_reasons(claim, found));
+            all.extend(with_lines(signs, claim));
+        }
     }
     all
 }
 
-fn between_claims(claims: &[Claim]) -> Vec<String> {
-    let Some((first, others)) = claims.split_first() else {
+fn between_claims<'a>(mut claims: impl Iterator<Item = &'a Claim>) -> Vec<String> {
+    let Some(first) = claims.next() else {
         return Vec::new();
     };
-    let differing = others
-        .iter()
-        .filter(|other| other.observed != first.observed);
-    differing
+    claims
+        .filter(|other| other.observed != first.observed)
         .map(|other| {
             format!(
                 "{} ({}), but {} ({})",

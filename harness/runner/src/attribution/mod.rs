@@ -23,6 +23,8 @@ pub(crate) struct Signs<'a> {
     /// Who answers a client that has no sidecar, where that is known.
     pub(crate) peer: Option<Hop>,
     pub(crate) logs: &'a HopLogs,
+    /// Whether no other session can have left a line: cases of a run share the gateways.
+    pub(crate) alone: bool,
     /// Hops whose lines cannot be read, and why.
     pub(crate) unreadable: &'a [(Hop, String)],
     /// Hops whose log is not, or not wholly, there.

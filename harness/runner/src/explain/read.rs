@@ -156,6 +156,7 @@ impl Known {
             sidecar: self.sidecar,
             peer: self.peer,
             logs: &self.logs,
+            alone: true,
             unreadable: &[],
             lost: self.lost.clone(),
             dropped: None,

@@ -20,6 +20,7 @@ pub(super) fn observe(facts: &Facts<'_>) -> Attribution {
         sidecar: None,
         peer: None,
         logs: &facts.logs,
+        alone: false,
         unreadable: &facts.unreadable,
         lost: missing.chain(unreadable).collect(),
         dropped: dropped(facts),

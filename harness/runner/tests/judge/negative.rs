@@ -66,6 +66,17 @@ fn a_drop_settled_early_is_told_as_what_it_is() {
     insta::assert_snapshot!(verdict.summary);
 }
 
+/// Cases share the gateways: what another case's session left at the ingress takes nothing from what the
+/// router counted of this client's own packets.
+#[test]
+fn a_line_of_another_session_does_not_contradict_a_counted_drop() {
+    let mut case = settled_early();
+    let other = plaintext().evidence.logs[&Hop::Ingress].clone();
+    case.evidence.logs.insert(Hop::Ingress, other);
+    let verdict = judge(&case, Some(Status::Pass));
+    assert_eq!(verdict.status, Status::Pass, "{verdict:#?}");
+}
+
 #[test]
 fn a_stopped_client_without_a_counted_drop_establishes_nothing() {
     let mut case = settled_early();
