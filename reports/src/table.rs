@@ -6,11 +6,11 @@ mod tests;
 use std::fmt::Write;
 use std::path::Path;
 
-use meshproof_record::{CaseRecord, RunRecord, ScenarioRecord, Status};
+use meshproof_record::{CaseRecord, RunRecord, ScenarioRecord, Status, word};
 
 use crate::text::{columns, one_line, wrap};
 use crate::totals::Totals;
-use crate::words::{observed, status, word};
+use crate::words::{observed, status};
 
 /// Widest line, in terminal columns. Only the reports' path may be longer: a cut path is none.
 const WIDTH: usize = 80;

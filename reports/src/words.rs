@@ -1,16 +1,6 @@
-//! The record's own words for its values, and short phrases made of them.
+//! Short phrases made of the record's own words.
 
-use meshproof_record::{Cause, Hop, Observed, Outcome, Status};
-use serde::Serialize;
-
-/// The word that `run.json` uses for a value of one of the record's plain enums.
-pub(crate) fn word<T: Serialize>(value: T) -> String {
-    match serde_json::to_value(value) {
-        Ok(serde_json::Value::String(word)) => word,
-        Ok(other) => other.to_string(),
-        Err(error) => error.to_string(),
-    }
-}
+use meshproof_record::{Cause, Hop, Observed, Outcome, Status, word};
 
 /// A verdict's word, as the table shows it.
 pub(crate) fn status(status: Status) -> &'static str {

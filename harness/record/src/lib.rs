@@ -8,6 +8,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod word;
+
+pub use word::word;
+
 /// The version written in [`RunRecord::schema`].
 pub const SCHEMA: &str = "meshproof.dev/run/v1alpha1";
 

@@ -1,7 +1,6 @@
 //! Words of the run record, as people read them.
 
-use meshproof_record::{Cause, Hop, Observed, Outcome, Protection, Status};
-use serde::Serialize;
+use meshproof_record::{Cause, Hop, Observed, Outcome, Protection, Status, word};
 
 /// A hop's name.
 pub(crate) fn hop(hop: Hop) -> String {
@@ -46,13 +45,5 @@ pub(crate) fn observed(observed: Observed) -> String {
             hop(observed.hop),
             cause(observed.cause)
         ),
-    }
-}
-
-/// The spelling of a word in the run record.
-fn word(value: impl Serialize + std::fmt::Debug) -> String {
-    match serde_json::to_value(&value) {
-        Ok(serde_json::Value::String(word)) => word,
-        _ => format!("{value:?}"),
     }
 }

@@ -1,7 +1,7 @@
 //! The program at the end.
 
 use meshproof_mesh::Pod;
-use meshproof_record::{Cause, Hop};
+use meshproof_record::{Cause, Hop, word};
 
 use crate::{
     cluster::Cluster,
@@ -18,7 +18,7 @@ pub(crate) fn reached(cluster: &Cluster, pod: &Pod, flow: &Flow, way: Way) -> Pa
     if let Some(hello) = flow.payload.hello() {
         let why = format!(
             "the TLS that {} opens reaches the program on port {} of {at}, which answers in plaintext",
-            crate::text::hop(hello.hop),
+            word(hello.hop),
             flow.port
         );
         return way.ends(End::refused(hello.hop, Cause::TlsToPlaintext, why));

@@ -23,7 +23,6 @@ mod network;
 mod query;
 mod rbac;
 mod report;
-mod text;
 mod upstream;
 mod walk;
 mod way;

@@ -2,10 +2,8 @@
 
 use std::fmt;
 
-use meshproof_record::{Cause, Hop};
+use meshproof_record::{Cause, Hop, word};
 use serde::Serialize;
-
-use crate::text;
 
 /// How a connection ends.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize)]
@@ -66,7 +64,7 @@ impl Trace {
 }
 
 pub(crate) fn verdict(outcome: &Ending, hop: Hop, cause: Cause) -> String {
-    let (hop, cause) = (text::hop(hop), text::cause(cause));
+    let (hop, cause) = (word(hop), word(cause));
     match outcome {
         Ending::Connected => "connected".to_owned(),
         Ending::Refused => format!("refused by {hop}: {cause}"),
@@ -87,7 +85,7 @@ impl fmt::Display for Trace {
                 } else {
                     format!("  {}", step.pod)
                 };
-                writeln!(f, "\n  {}{pod}", text::hop(step.hop))?;
+                writeln!(f, "\n  {}{pod}", word(step.hop))?;
                 place = here;
             }
             writeln!(f, "    {:<13} {}", step.subject, step.said)?;

@@ -3,9 +3,9 @@
 use std::fmt::Write;
 use std::path::Path;
 
-use meshproof_record::{CaseRecord, Status};
+use meshproof_record::{CaseRecord, Status, word};
 
-use crate::words::{status, word};
+use crate::words::status;
 
 /// Longest list of log lines in a report, per proxy. All of them are in `run.json`.
 const LINES: usize = 50;

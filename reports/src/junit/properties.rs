@@ -1,8 +1,6 @@
 //! The `<properties>` of suites and cases, in the record's own words.
 
-use meshproof_record::{CaseRecord, Hop, RunRecord, ScenarioRecord};
-
-use crate::words::word;
+use meshproof_record::{CaseRecord, Hop, RunRecord, ScenarioRecord, word};
 
 type Properties = Vec<(String, String)>;
 
