@@ -139,8 +139,7 @@ impl<'s> Walk<'s> {
             }
         };
         let Some(hello) = flow.payload.hello().cloned() else {
-            let why = format!("{} wants TLS here, and none is spoken", place.name());
-            return Err(End::refused(place.hop, Cause::NotTls, why));
+            return Err(not_tls(place));
         };
         let secrets = Secrets {
             cluster: place.cluster,
@@ -216,12 +215,16 @@ fn policy_end(place: Place<'_>, by: &str, peer: &Peer) -> End {
     End::refused(place.hop, Cause::PolicyDenied, why)
 }
 
+fn not_tls(place: Place<'_>) -> End {
+    let why = format!("{} wants TLS here, and none is spoken", place.name());
+    End::refused(place.hop, Cause::NotTls, why)
+}
+
 /// NR `filter_chain_not_found`.
 fn no_chain(place: Place<'_>, listener: &Value, facts: &chain::Facts<'_>) -> End {
     let names = chain::server_names(listener);
     if facts.transport != "tls" {
-        let why = format!("{} wants TLS here, and none is spoken", place.name());
-        return End::refused(place.hop, Cause::NotTls, why);
+        return not_tls(place);
     }
     let sni = facts.server_name.unwrap_or("no server name");
     let why = format!(

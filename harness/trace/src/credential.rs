@@ -150,6 +150,21 @@ impl Secrets<'_> {
     }
 }
 
+/// The secret that one side of a handshake lacks, and what is said of it.
+pub(crate) fn unsupplied<'a>(
+    shown: &'a Credential,
+    trusted: Option<&'a Trust>,
+) -> Option<(&'a str, String)> {
+    let ((Credential::Missing(name, why), _) | (_, Some(Trust::Missing(name, why)))) =
+        (shown, trusted)
+    else {
+        return None;
+    };
+    let what =
+        format!("is not supplied: {why}; a proxy that had it before keeps it until it restarts");
+    Some((name, what))
+}
+
 impl Names {
     fn of(context: &Value) -> Self {
         let texts = |field: &str| -> Vec<String> {

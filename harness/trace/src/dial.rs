@@ -7,7 +7,7 @@ use serde_json::Value;
 use crate::{
     accept::no_listener,
     app, capture,
-    credential::{Credential, Secrets, Trust},
+    credential::{Secrets, Trust, unsupplied},
     handshake,
     hello::Hello,
     kube::{Backends, Service},
@@ -252,15 +252,8 @@ fn hello(place: Place<'_>, context: &Value) -> Result<Hello, End> {
     };
     let credential = secrets.shown(common);
     let trust = secrets.trusted(common).unwrap_or(Trust::Anyone);
-    let missing = match (&credential, &trust) {
-        (Credential::Missing(name, why), _) | (_, Trust::Missing(name, why)) => Some((name, why)),
-        _ => None,
-    };
-    if let Some((name, why)) = missing {
-        let why = format!(
-            "the secret {name} of {} is not supplied: {why}; a proxy that had it before keeps it until it restarts",
-            place.name()
-        );
+    if let Some((name, what)) = unsupplied(&credential, Some(&trust)) {
+        let why = format!("the secret {name} of {} {what}", place.name());
         return Err(End::refused(place.hop, Cause::SecretMissing, why));
     }
     let (min, max, ciphers) = handshake::params(common);

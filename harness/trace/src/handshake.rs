@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     certificate::{self, Bundle, Fault, Role},
-    credential::{Credential, MeshIdentity, Names, Secrets, Trust},
+    credential::{Credential, MeshIdentity, Names, Secrets, Trust, unsupplied},
     hello::Hello,
     query::TlsVersion,
 };
@@ -129,17 +129,13 @@ fn refused(by: Side, fault: Fault, what: &str) -> Refusal {
 
 /// A server without its secrets ends every connection.
 fn supplied(server: &Server) -> Result<(), Refusal> {
-    let missing = match (&server.credential, &server.trust) {
-        (Credential::Missing(name, why), _) | (_, Some(Trust::Missing(name, why))) => (name, why),
-        _ => return Ok(()),
+    let Some((name, what)) = unsupplied(&server.credential, server.trust.as_ref()) else {
+        return Ok(());
     };
     Err(Refusal {
         by: Side::Server,
         cause: Cause::SecretMissing,
-        why: format!(
-            "its secret {} is not supplied: {}; a proxy that had it before keeps it until it restarts",
-            missing.0, missing.1
-        ),
+        why: format!("its secret {name} {what}"),
     })
 }
 

@@ -20,6 +20,20 @@ fn me() -> Value {
     pod("client", "default", "10.0.0.2")
 }
 
+/// Two entries for one host, each with an endpoint; the later has these ports.
+fn two_entries(ports: Value) -> Vec<Value> {
+    let with = |name: &str, more: Value| entry(name, "default", more);
+    let later = json!({"endpoints": [{"address": "10.9.9.2"}], "ports": ports});
+    vec![
+        me(),
+        at(
+            1,
+            with("a", json!({"endpoints": [{"address": "10.9.9.1"}]})),
+        ),
+        at(2, with("b", later)),
+    ]
+}
+
 /// `pilot/pkg/serviceregistry/serviceentry/conversion.go`: a service for each pair of host and address;
 /// `pilot/pkg/model/endpointshards.go`: their endpoints go together, so each is told twice.
 #[test]
@@ -88,25 +102,7 @@ fn entries_for_one_host_share_their_endpoints() {
 #[test]
 fn entries_for_one_host_add_their_ports() {
     let ports = json!([{"number": 3307, "name": "more", "protocol": "TCP"}]);
-    let config = client(vec![
-        me(),
-        at(
-            1,
-            entry(
-                "a",
-                "default",
-                json!({"endpoints": [{"address": "10.9.9.1"}]}),
-            ),
-        ),
-        at(
-            2,
-            entry(
-                "b",
-                "default",
-                json!({"endpoints": [{"address": "10.9.9.2"}], "ports": ports}),
-            ),
-        ),
-    ]);
+    let config = client(two_entries(ports));
     let told = endpoints(&config, "outbound|3307||db.example.com");
     assert_eq!(told[0].0, "10.9.9.2:3307");
     assert!(conflicts(&config).is_empty());
@@ -281,25 +277,7 @@ fn round_robin_entries_keep_one_endpoint() {
 #[test]
 fn endpoints_follow_the_name_of_the_port() {
     let renamed = json!([{"number": 3306, "name": "other", "protocol": "TCP"}]);
-    let config = client(vec![
-        me(),
-        at(
-            1,
-            entry(
-                "a",
-                "default",
-                json!({"endpoints": [{"address": "10.9.9.1"}]}),
-            ),
-        ),
-        at(
-            2,
-            entry(
-                "b",
-                "default",
-                json!({"endpoints": [{"address": "10.9.9.2"}], "ports": renamed}),
-            ),
-        ),
-    ]);
+    let config = client(two_entries(renamed));
     let told = endpoints(&config, "outbound|3306||db.example.com");
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].0, "10.9.9.1:3306");
