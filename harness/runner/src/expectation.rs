@@ -115,6 +115,8 @@ fn cause(cause: scenario::Cause) -> record::Cause {
         From::ServerDown => To::ServerDown,
         From::AuthDenied => To::AuthDenied,
         From::UnknownDatabase => To::UnknownDatabase,
+        From::NoPrivilege => To::NoPrivilege,
+        From::NoGreeting => To::NoGreeting,
     }
 }
 

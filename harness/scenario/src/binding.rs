@@ -7,14 +7,16 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, MapAccess, Visitor};
 use serde::{Deserialize, Deserializer};
 
-use crate::{Binding, LoadBalancer};
+use crate::{AddressOf, Binding, ServiceLookup};
 
 /// The mapping form, one key for each kind of lookup.
 #[derive(Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Lookup {
+#[serde(rename_all = "camelCase")]
+enum Lookup {
     /// The first address in `status.loadBalancer.ingress` of a Service.
-    load_balancer: LoadBalancer,
+    LoadBalancer(ServiceLookup),
+    /// The address of the first ready pod behind a Service.
+    Endpoint(ServiceLookup),
 }
 
 struct BindingVisitor;
@@ -24,7 +26,7 @@ impl<'de> Visitor<'de> for BindingVisitor {
 
     fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(
-            "text (in quotes where it looks like a number) or loadBalancer: {cluster, service}",
+            "text (in quotes where it looks like a number), loadBalancer: {cluster, service} or endpoint: {cluster, service}",
         )
     }
 
@@ -33,8 +35,12 @@ impl<'de> Visitor<'de> for BindingVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Binding, A::Error> {
-        let lookup = Lookup::deserialize(de::value::MapAccessDeserializer::new(map))?;
-        Ok(Binding::LoadBalancer(lookup.load_balancer))
+        Ok(
+            match Lookup::deserialize(de::value::MapAccessDeserializer::new(map))? {
+                Lookup::LoadBalancer(service) => Binding::Address(AddressOf::LoadBalancer, service),
+                Lookup::Endpoint(service) => Binding::Address(AddressOf::Endpoint, service),
+            },
+        )
     }
 }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use crate::template::{Piece, pieces};
-use crate::{Binding, LoadBalancer, Scenario};
+use crate::{AddressOf, Binding, Scenario, ServiceLookup};
 
 /// The values of all bindings of a scenario.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -95,11 +95,11 @@ impl FromIterator<(String, String)> for Bindings {
 
 impl Scenario {
     /// What has to be looked up in the clusters before bindings have values: names and where to look.
-    pub fn lookups(&self) -> impl Iterator<Item = (&str, &LoadBalancer)> {
+    pub fn lookups(&self) -> impl Iterator<Item = (&str, AddressOf, &ServiceLookup)> {
         self.bindings
             .iter()
             .filter_map(|(name, binding)| match &binding.value {
-                Binding::LoadBalancer(lookup) => Some((name.value.as_str(), lookup)),
+                Binding::Address(whose, lookup) => Some((name.value.as_str(), *whose, lookup)),
                 Binding::Literal(_) => None,
             })
     }
@@ -114,7 +114,7 @@ impl Scenario {
         for name in order(self)? {
             let value = match self.bindings.get(name).map(|binding| &binding.value) {
                 Some(Binding::Literal(text)) => fill(name, text, &values)?,
-                Some(Binding::LoadBalancer(lookup)) => found
+                Some(Binding::Address(_, lookup)) => found
                     .get(name)
                     .cloned()
                     .ok_or_else(|| not_looked_up(name, lookup))?,
@@ -126,7 +126,7 @@ impl Scenario {
     }
 }
 
-fn not_looked_up(name: &str, lookup: &LoadBalancer) -> ResolveError {
+fn not_looked_up(name: &str, lookup: &ServiceLookup) -> ResolveError {
     let (name, service) = (name.to_owned(), lookup.service.to_string());
     ResolveError::NotLookedUp {
         name,
@@ -155,7 +155,7 @@ fn fill(name: &str, text: &str, values: &Bindings) -> Result<String, ResolveErro
 fn uses(binding: &Binding) -> impl Iterator<Item = &str> {
     let text = match binding {
         Binding::Literal(text) => text.as_str(),
-        Binding::LoadBalancer(_) => "",
+        Binding::Address(..) => "",
     };
     pieces(text).filter_map(|piece| match piece {
         Piece::Use { name, .. } => Some(name),

@@ -3,7 +3,10 @@
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{At, Cause, Hop, Outcome, Period, Protection, Speaks, Target};
+use crate::{
+    At, Cause, ClientTls, ExpectedLink, Failures, Hop, Login, Outcome, Overlay, Period, Protection,
+    Speaks, Target,
+};
 
 /// One session, and what it must show.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -22,12 +25,37 @@ pub struct Case {
     /// before it.
     #[serde(default, deserialize_with = "crate::at::present")]
     pub control: Option<At<String>>,
+    /// Whether the control must pass once more after this case, with what the case changed taken back.
+    #[serde(default, deserialize_with = "crate::at::present")]
+    pub control_again: Option<At<bool>>,
+    /// One case for each of these overlays, called `<name>-<overlay>`. A control with the same overlay
+    /// in its own `each` is then the control.
+    #[serde(default)]
+    pub each: Vec<At<String>>,
+    /// Overlays under which it runs, in this order.
+    #[serde(default)]
+    pub uses: Vec<At<String>>,
+    /// Changes under which it runs, on top of those.
+    #[serde(default, deserialize_with = "crate::at::present")]
+    pub with: Option<At<Overlay>>,
+    /// One change that removes what the case tests: under it the case must fail.
+    #[serde(default, deserialize_with = "crate::at::present")]
+    pub sabotage: Option<At<Overlay>>,
+    /// Changes made one after the other while the client connects again and again.
+    #[serde(default)]
+    pub during: Vec<At<Overlay>>,
     /// The statements that the MySQL client runs.
     #[serde(default, deserialize_with = "crate::at::present")]
     pub sql: Option<At<String>>,
     /// How the client opens; `mysql` where nothing is said.
     #[serde(default, deserialize_with = "crate::at::present")]
     pub speaks: Option<At<Speaks>>,
+    /// How the MySQL client logs in, where it differs from `database`.
+    #[serde(default, deserialize_with = "crate::at::present")]
+    pub client: Option<At<Login>>,
+    /// How a prober opens TLS.
+    #[serde(default, deserialize_with = "crate::at::present")]
+    pub tls: Option<At<ClientTls>>,
     /// For a negative case: how long to watch that nothing comes through.
     #[serde(default, deserialize_with = "crate::at::present")]
     pub hold: Option<At<Period>>,
@@ -59,9 +87,15 @@ pub struct Expect {
     /// The legs, and how each is protected as its receiving hop saw it.
     #[serde(default)]
     pub legs: Vec<At<ExpectedLeg>>,
-    /// What the database shows.
+    /// What the database shows; `nothing` for a negative case that says nothing.
     #[serde(default, deserialize_with = "crate::at::present")]
     pub database: Option<At<ExpectedDatabase>>,
+    /// What crosses the link between the clusters.
+    #[serde(default, deserialize_with = "crate::at::present")]
+    pub link: Option<At<ExpectedLink>>,
+    /// For a case with `during`: whether sessions may fail on the way; `none` where nothing is said.
+    #[serde(default, deserialize_with = "crate::at::present")]
+    pub failures: Option<At<Failures>>,
 }
 
 /// What one proxy logs of the session.

@@ -192,6 +192,8 @@ impl Diagnostics {
             return Ok(value);
         }
         found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
+        // What is wrong with a case is wrong with each that was made of it.
+        found.dedup();
         Err(Self(found))
     }
 

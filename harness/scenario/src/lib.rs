@@ -19,13 +19,17 @@ mod binding;
 mod bindings;
 mod case;
 mod check;
+mod client;
 mod diagnostic;
+mod expand;
 mod load;
 mod model;
 mod names;
 mod order;
+mod overlay;
 mod parse;
 mod schema;
+mod secret;
 mod suggest;
 mod template;
 mod walk;
@@ -35,18 +39,24 @@ mod yaml_error;
 pub use at::{At, Pos};
 pub use bindings::{Bindings, ResolveError};
 pub use case::{Case, Expect, ExpectedDatabase, ExpectedHop, ExpectedLeg, RowsQuery};
+pub use client::{ClientTls, Login};
 pub use diagnostic::{Diagnostic, Diagnostics, Source};
 pub use load::{Loaded, load};
 pub use model::{
-    Binding, Certificates, Cluster, Clusters, Database, LoadBalancer, Metadata, Namespace,
-    Password, Patch, Pod, Scenario, Secret,
+    AddressOf, Binding, Certificates, Cluster, Clusters, Database, Metadata, Namespace, Password,
+    Patch, Pod, Scenario, ServiceLookup,
 };
 pub use names::{ObjectName, Period, Target};
 pub use order::plan_order;
+pub use overlay::{Edit, ObjectKey, Overlay};
 pub use parse::parse;
 pub use schema::json_schema;
+pub use secret::Secret;
 pub use template::substitute;
-pub use words::{Cause, Certificate, Hop, Injection, Outcome, Protection, Side, Speaks};
+pub use words::{
+    AuthorityName, Cause, Certificate, ExpectedLink, Failures, Flaw, Hop, Injection, Outcome,
+    OwnTls, Protection, Side, Speaks, TlsVersion, Trust,
+};
 
 /// The `apiVersion` of the format that this crate reads.
 pub const API_VERSION: &str = "meshproof.dev/v1alpha1";

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use crate::{At, Case, Certificate, Injection, ObjectName, Side};
+use crate::{At, Case, Injection, ObjectName, Overlay, Secret, Side};
 
 /// A scenario file.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
@@ -27,6 +27,9 @@ pub struct Scenario {
     pub clusters: Clusters,
     /// The database that the sessions go to.
     pub database: Database,
+    /// Variations with a name, for several cases.
+    #[serde(default)]
+    pub overlays: IndexMap<At<String>, At<Overlay>>,
     /// The cases, in the order of the file.
     pub cases: At<Vec<At<Case>>>,
 }
@@ -50,14 +53,23 @@ pub struct Metadata {
 pub enum Binding {
     /// Text, which may use other bindings.
     Literal(String),
-    /// Something to be looked up in a cluster.
-    LoadBalancer(LoadBalancer),
+    /// An address to be looked up in a cluster.
+    Address(AddressOf, ServiceLookup),
 }
 
-/// The first address in `status.loadBalancer.ingress` of a Service.
+/// Whose address is looked up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum AddressOf {
+    /// The first address in `status.loadBalancer.ingress` of the Service.
+    LoadBalancer,
+    /// The first ready pod behind the Service.
+    Endpoint,
+}
+
+/// A Service that is there before the scenario is set up.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct LoadBalancer {
+pub struct ServiceLookup {
     /// The cluster that has the Service.
     pub cluster: Side,
     /// The Service.
@@ -113,14 +125,6 @@ pub struct Namespace {
     pub injection: Injection,
 }
 
-/// A Secret with `tls.key`, `tls.crt` and `ca.crt`.
-#[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-pub struct Secret {
-    /// Which certificate it holds.
-    pub certificate: Certificate,
-}
-
 /// A JSON patch (RFC 6902) of a Service.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
@@ -158,6 +162,9 @@ pub struct Database {
     pub user: At<String>,
     /// Where the password is.
     pub password: Password,
+    /// Statements that the harness runs on the server's side before any case: accounts, for example.
+    #[serde(default)]
+    pub prepare: Vec<At<String>>,
 }
 
 /// Where the database's password is: a Secret in the database's cluster, made by a manifest.

@@ -4,6 +4,7 @@ use serde::Deserialize;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy};
 use serde_saphyr::{Options, budget, options};
 
+use crate::expand::expand;
 use crate::{At, Diagnostic, Diagnostics, Scenario, Source, check, yaml_error};
 
 /// Longer files are no scenarios, and parsing them would only cost memory.
@@ -24,7 +25,10 @@ pub fn parse(source: &Source) -> Result<Scenario, Diagnostics> {
         return Err(source.error(crate::Pos::default(), message).into());
     }
     match serde_saphyr::from_str_with_options::<Scenario>(&source.text, strict()) {
-        Ok(scenario) => Diagnostics::unless(check::scenario(&scenario, source), scenario),
+        Ok(mut scenario) => {
+            expand(&mut scenario);
+            Diagnostics::unless(check::scenario(&scenario, source), scenario)
+        }
         Err(error) => {
             // A file of another version or kind has other keys: that comes before the first of them.
             Diagnostics::unless(other_format(source), ())?;

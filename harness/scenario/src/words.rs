@@ -63,12 +63,84 @@ words! {
 }
 
 words! {
+    /// What is wrong with a certificate; everything else about it is right.
+    Flaw {
+        /// Signed by itself.
+        SelfSigned = "self-signed",
+        /// Of an authority that nobody trusts.
+        UnknownCa = "unknown-ca",
+        /// After its time.
+        Expired = "expired",
+        /// Before its time.
+        NotYetValid = "not-yet-valid",
+        /// Its extended key usage is the other side's.
+        WrongPurpose = "wrong-purpose",
+        /// Shown without the intermediate that signed it.
+        WithoutIntermediate = "without-intermediate",
+        /// For another DNS name.
+        OtherName = "other-name",
+        /// A workload's certificate of another mesh.
+        OtherMesh = "other-mesh",
+    }
+}
+
+words! {
+    /// An authority that signs leaves.
+    AuthorityName {
+        /// The run's own.
+        Run = "run",
+        /// The one that takes its place in a rotation.
+        New = "new",
+    }
+}
+
+words! {
+    /// An authority that a Secret trusts.
+    Trust {
+        /// The run's own.
+        Run = "run",
+        /// The one that takes its place in a rotation.
+        New = "new",
+        /// One that signed nothing.
+        Other = "other",
+    }
+}
+
+words! {
+    /// Whether a MySQL client uses TLS of its own.
+    OwnTls {
+        /// Never.
+        Off = "off",
+        /// Always: without it the client gives up.
+        Required = "required",
+    }
+}
+
+words! {
+    /// A version of TLS.
+    TlsVersion {
+        /// RFC 2246.
+        V10 = "1.0",
+        /// RFC 4346.
+        V11 = "1.1",
+        /// RFC 5246.
+        V12 = "1.2",
+        /// RFC 8446.
+        V13 = "1.3",
+    }
+}
+
+words! {
     /// How the client opens the connection.
     Speaks {
         /// A MySQL client: waits for the server's greeting.
         Mysql = "mysql",
         /// Speaks first, a few bytes that are no TLS.
         Plaintext = "plaintext",
+        /// A prober opens TLS; its pod has the image `meshproof/probe`.
+        Tls = "tls",
+        /// A prober connects and waits in silence.
+        Silent = "silent",
     }
 }
 
@@ -168,6 +240,10 @@ words! {
         AuthDenied = "auth-denied",
         /// The database that was asked for does not exist.
         UnknownDatabase = "unknown-database",
+        /// The database denied the user what it asked for.
+        NoPrivilege = "no-privilege",
+        /// The database took the connection and never greeted.
+        NoGreeting = "no-greeting",
     }
 }
 
@@ -180,5 +256,27 @@ words! {
         ServerOnly = "server-only",
         /// Plaintext.
         None = "none",
+    }
+}
+
+words! {
+    /// What crosses the link between the clusters.
+    ExpectedLink {
+        /// TLS only: no statement, no row and no greeting stands there in clear.
+        Secret = "secret",
+        /// The session stands there in clear: the control of the detector.
+        Readable = "readable",
+        /// Not a single byte.
+        Nothing = "nothing",
+    }
+}
+
+words! {
+    /// Whether sessions fail while something is changed.
+    Failures {
+        /// Not one.
+        None = "none",
+        /// At least one, for the expected reason.
+        Some = "some",
     }
 }

@@ -45,7 +45,7 @@ impl Check<'_> {
     }
 
     fn uses(&mut self, scenario: &Scenario) {
-        let sample = |(name, _): (&str, _)| (name.to_owned(), "192.0.2.1".to_owned());
+        let sample = |(name, ..): (&str, _, _)| (name.to_owned(), "192.0.2.1".to_owned());
         let found: BTreeMap<_, _> = scenario.lookups().map(sample).collect();
         match scenario.resolve(&found) {
             Ok(sample) => self

@@ -1,0 +1,48 @@
+//! `each`: one case for every overlay that it names.
+
+use std::collections::BTreeSet;
+
+use crate::{At, Case, Scenario};
+
+/// Puts one case in place of each (case, overlay of its `each`), called `<name>-<overlay>`.
+pub(crate) fn expand(scenario: &mut Scenario) {
+    let pairs: BTreeSet<(String, String)> = scenario
+        .cases
+        .iter()
+        .flat_map(|case| {
+            case.each
+                .iter()
+                .map(|each| (case.name.value.clone(), each.value.clone()))
+        })
+        .collect();
+    if pairs.is_empty() {
+        return;
+    }
+    let cases = std::mem::take(&mut scenario.cases.value);
+    scenario.cases.value = cases
+        .into_iter()
+        .flat_map(|case| {
+            if case.each.is_empty() {
+                return vec![case];
+            }
+            case.each
+                .iter()
+                .map(|overlay| one(&case, overlay, &pairs))
+                .collect()
+        })
+        .collect();
+}
+
+fn one(case: &At<Case>, overlay: &At<String>, pairs: &BTreeSet<(String, String)>) -> At<Case> {
+    let mut one = case.clone();
+    let name = |base: &str| format!("{base}-{}", overlay.value);
+    one.value.name.value = name(&case.name);
+    one.value.uses.insert(0, overlay.clone());
+    one.value.each.clear();
+    if let Some(control) = &mut one.value.control
+        && pairs.contains(&(control.value.clone(), overlay.value.clone()))
+    {
+        control.value = name(control);
+    }
+    one
+}
