@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
@@ -30,9 +31,9 @@ pub(crate) enum Command {
     /// Check scenario files, and every file that they name, without running them
     Lint(FilesArgs),
     /// List cases, one a line, as `scenario::case`
-    List(FilesArgs),
+    List(CasesArgs),
     /// Print what a run would do, in order
-    Plan(FilesArgs),
+    Plan(CasesArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -64,9 +65,25 @@ pub(crate) struct RunArgs {
     /// router's counters
     #[arg(long)]
     pub(crate) wait_out_timeouts: bool,
+    /// Run each case that has a sabotage once more under it: it must then fail
+    #[arg(long)]
+    pub(crate) sabotage: bool,
+    /// How many scenarios run beside each other, each on clusters of its own; one for each processor by
+    /// default. Those labelled `slow` run beside them
+    #[arg(long, value_name = "N")]
+    pub(crate) jobs: Option<NonZeroUsize>,
     /// Print where the time went
     #[arg(long)]
     pub(crate) profile: bool,
+}
+
+impl RunArgs {
+    /// How many scenarios run beside each other.
+    pub(crate) fn jobs(&self) -> usize {
+        let all = std::thread::available_parallelism();
+        let jobs = self.jobs.or(all.ok());
+        jobs.map_or(1, NonZeroUsize::get)
+    }
 }
 
 /// Where two clusters come from.
@@ -160,6 +177,15 @@ pub(crate) struct ExplainArgs {
     /// Look only at what Istio's default log format shows, where lines show more
     #[arg(long)]
     pub(crate) default_format: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+pub(crate) struct CasesArgs {
+    #[command(flatten)]
+    pub(crate) files: FilesArgs,
+    /// With each case that has a sabotage once more under it, as `run --sabotage` does
+    #[arg(long)]
+    pub(crate) sabotage: bool,
 }
 
 #[derive(Debug, ClapArgs)]

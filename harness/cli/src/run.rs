@@ -43,13 +43,13 @@ fn attempt(args: &RunArgs, journal: &Journal, live: &Live) -> Result<(), Failure
         return Err(not_built(args.on));
     }
     let system = |error: std::io::Error| Failure::of(Exit::EnvironmentFailed, &error);
-    let mut stop = Stop::listen().map_err(system)?;
+    let stop = Stop::listen().map_err(system)?;
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)
         .enable_all()
         .build()
         .map_err(system)?;
-    let done = runtime.block_on(wiring::run(args, journal, live, &mut stop));
+    let done = runtime.block_on(wiring::run(args, journal, live, stop));
     // A download that is under way in a thread is not waited for.
     runtime.shutdown_background();
     done

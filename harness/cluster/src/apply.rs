@@ -174,7 +174,7 @@ pub(crate) fn parameters() -> PatchParams {
     }
 }
 
-fn applied(resource: ApiResource, namespace: String, result: &DynamicObject) -> Applied {
+pub(crate) fn applied(resource: ApiResource, namespace: String, result: &DynamicObject) -> Applied {
     let mut applied = Applied::written(result.resource_version());
     if kinds::is_istio(&resource.group) {
         applied.mesh_objects.push(MeshObject {

@@ -21,6 +21,7 @@ mod pods;
 mod port_forward;
 mod secret;
 mod service;
+mod vary;
 mod watch;
 
 pub use access::{ActiveEvidence, ClusterAccess, Facts, GatewayFacts, PodRef, Side};
@@ -34,6 +35,7 @@ pub use manifest::{Manifest, Origin};
 pub use owned::RUN_LABEL;
 pub use pods::{ClientPod, EnvSource};
 pub use port_forward::Forward;
+pub use vary::ObjectRef;
 
 /// Bytes as Secrets have them, base64 in JSON.
 pub use k8s_openapi::ByteString;

@@ -1,15 +1,17 @@
 //! What this run made and changed in a cluster, to take it back.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use json_patch::Patch as JsonPatch;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
 use kube::core::ApiResource;
 use kube::{Api, Client};
 use serde_json::Value;
 
 use crate::access::ClusterAccess;
 use crate::error::{Error, chain};
+use crate::vary::ObjectRef;
 
 /// The label that everything made by a run carries; its value is the run's id.
 pub const RUN_LABEL: &str = "meshproof.dev/run";
@@ -30,6 +32,12 @@ pub(crate) enum Undo {
         name: String,
         patch: JsonPatch,
     },
+    /// An object that existed and was deleted.
+    Create {
+        resource: ApiResource,
+        namespace: Option<String>,
+        object: Value,
+    },
 }
 
 /// The list of things to take back, in the order in which they were done.
@@ -37,6 +45,8 @@ pub(crate) enum Undo {
 pub(crate) struct Owned {
     run_id: String,
     undo: Mutex<Vec<Undo>>,
+    /// What cases have changed and not yet taken back: one way back for each object.
+    varied: Mutex<BTreeMap<ObjectRef, Undo>>,
 }
 
 impl Owned {
@@ -44,6 +54,7 @@ impl Owned {
         Self {
             run_id,
             undo: Mutex::new(Vec::new()),
+            varied: Mutex::default(),
         }
     }
 
@@ -58,8 +69,23 @@ impl Owned {
             .push(undo);
     }
 
+    /// How to bring an object back that a case changes; `None` once it is back.
+    pub(crate) fn varied(&self, object: ObjectRef, undo: Option<Undo>) {
+        let mut varied = self.varied.lock().unwrap_or_else(PoisonError::into_inner);
+        match undo {
+            Some(undo) => varied.insert(object, undo),
+            None => varied.remove(&object),
+        };
+    }
+
+    /// Everything, in the order in which it was done: cases come after the set-up.
     fn take(&self) -> Vec<Undo> {
-        std::mem::take(&mut *self.undo.lock().unwrap_or_else(PoisonError::into_inner))
+        let mut all =
+            std::mem::take(&mut *self.undo.lock().unwrap_or_else(PoisonError::into_inner));
+        let varied =
+            std::mem::take(&mut *self.varied.lock().unwrap_or_else(PoisonError::into_inner));
+        all.extend(varied.into_values());
+        all
     }
 }
 
@@ -107,6 +133,20 @@ impl ClusterAccess {
                 .await
                 .map(drop)
                 .map_err(|error| self.failed(doing, chain(&error)))
+            }
+            Undo::Create {
+                resource,
+                namespace,
+                object,
+            } => {
+                let api = dynamic(self.client.clone(), resource, namespace.as_deref());
+                let doing = format!("bring back {}", resource.kind);
+                let object = serde_json::from_value(object.clone())
+                    .map_err(|error| self.failed(&doing, error.to_string()))?;
+                api.create(&PostParams::default(), &object)
+                    .await
+                    .map(drop)
+                    .map_err(|error| self.failed(doing, chain(&error)))
             }
         }
     }

@@ -52,6 +52,31 @@ impl ClusterAccess {
         Ok(Applied::written(after.resource_version()))
     }
 
+    /// Waits for a ready pod behind a Service and returns its address.
+    ///
+    /// # Errors
+    /// There is no such Service, it selects nothing, or none of its pods is ready in time.
+    pub async fn endpoint_address(&self, namespace: &str, name: &str) -> Result<String> {
+        let doing = format!("find a pod of Service {namespace}/{name}");
+        let service = self.namespaced::<Service>(namespace).get(name).await;
+        let service = service.map_err(|error| self.api_error(&doing, error))?;
+        let selector = service.spec.and_then(|spec| spec.selector);
+        let selector: Vec<String> = selector
+            .unwrap_or_default()
+            .iter()
+            .map(|(key, value)| format!("{key}={value}"))
+            .collect();
+        if selector.is_empty() {
+            return Err(self.failed(doing, "it has no selector"));
+        }
+        let pods = self.wait_ready_pods(namespace, &selector.join(",")).await?;
+        let Some(pod) = pods.first() else {
+            return Err(self.failed(doing, "no pod of it is ready"));
+        };
+        let address = self.pod_ip(pod).await?;
+        address.ok_or_else(|| self.failed(doing, format!("pod {pod} has no address")))
+    }
+
     /// Waits for the address of a `LoadBalancer` Service: its IP, else its host name.
     pub async fn load_balancer_address(
         &self,

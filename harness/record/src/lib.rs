@@ -77,8 +77,6 @@ pub enum Cause {
     ServerDown,
     AuthDenied,
     UnknownDatabase,
-    NoPrivilege,
-    NoGreeting,
 }
 
 /// The whole record of one run.
@@ -106,6 +104,9 @@ pub struct RunRecord {
     /// Where the time went.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub phases: Vec<Phase>,
+    /// What was waited for while cases ran, by kind.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waits: Vec<WaitTotal>,
 }
 
 /// The program that made the record.
@@ -136,6 +137,19 @@ pub struct Phase {
     pub start_ms: f64,
     /// Milliseconds.
     pub duration_ms: f64,
+}
+
+/// How often one kind of thing was waited for, and how long in all. Waits may go on beside each other.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct WaitTotal {
+    /// What was waited for.
+    pub what: String,
+    /// How often.
+    pub times: u32,
+    /// Milliseconds in all.
+    pub total_ms: f64,
+    /// Milliseconds of the longest.
+    pub longest_ms: f64,
 }
 
 /// One scenario file and what became of its cases.
@@ -174,8 +188,16 @@ pub struct CaseRecord {
     pub source: String,
     /// `host:port` that was addressed.
     pub target: String,
-    /// How the client opens: `mysql` (waits for the greeting) or `plaintext` (speaks first).
+    /// How the client opens: `mysql` (waits for the greeting), `plaintext` (speaks first), `tls` or
+    /// `silent` (a prober).
     pub speaks: String,
+    /// What was changed in the environment for this case, in words.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variation: Vec<String>,
+    /// The defence that was removed on purpose, in words: the case must then fail, and its verdict is
+    /// whether it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sabotage: Option<String>,
     /// What the scenario demands.
     pub expectation: Expectation,
     /// What was found.
@@ -214,6 +236,37 @@ pub struct Expectation {
     /// What the database must show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<ExpectedDatabase>,
+    /// What must be seen on the link between the clusters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<ExpectedLink>,
+    /// Whether sessions may fail while the environment changes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub failures: Option<Failures>,
+    /// MySQL's own TLS inside the session; it must be off where nothing is said.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub own_tls: bool,
+}
+
+/// What must be seen on the link between the clusters.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ExpectedLink {
+    /// TLS only: no statement, no row and no greeting stands there in clear.
+    Secret,
+    /// The session stands there in clear.
+    Readable,
+    /// Not a single byte.
+    Nothing,
+}
+
+/// Whether sessions may fail while the environment changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Failures {
+    /// Not one.
+    None,
+    /// At least one, for the expected reason.
+    Some,
 }
 
 /// What one hop must have logged of the session.
@@ -297,6 +350,12 @@ pub struct Evidence {
     /// What the database counted and holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseEvidence>,
+    /// Sessions made one after the other while the environment changed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub continuous: Option<ContinuousEvidence>,
+    /// The control, run once more after the case.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub control_after: Option<Status>,
     /// Windows that were held to observe an absence.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub holds: Vec<Hold>,
@@ -372,6 +431,23 @@ pub struct DatabaseEvidence {
     /// Result of the query on the server's side.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub rows: Option<Vec<Vec<String>>>,
+}
+
+/// Sessions made one after the other while the environment changed step by step.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ContinuousEvidence {
+    /// How many sessions were made before the first change, and after each one was active.
+    pub sessions: Vec<u64>,
+    /// Sessions that failed, over all of the time.
+    pub failed: u64,
+    /// Sessions that failed after the last change was active.
+    pub failed_at_the_end: u64,
+    /// What the first clients that failed said, at most ten.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub words: Vec<String>,
+    /// SHA-256 of the client certificate that the last change put in place, in hexadecimal.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_certificate: Option<String>,
 }
 
 /// A window held open to see that something does not happen.

@@ -15,11 +15,14 @@ pub(crate) struct Leaves {
 }
 
 impl Leaves {
-    pub(crate) fn of(&self, certificate: Certificate) -> &SecretData {
-        match certificate {
+    /// # Errors
+    /// TEMP
+    pub(crate) fn secret(&self, secret: &meshproof_scenario::Secret) -> Result<SecretData, String> {
+        Ok(match secret.certificate {
             Certificate::Client => &self.client,
             Certificate::Application => &self.application,
         }
+        .clone())
     }
 }
 
@@ -39,4 +42,12 @@ pub(crate) fn make(dns_name: &str) -> Result<Leaves, PkiError> {
         client: data(&made.client),
         application: data(&made.application),
     })
+}
+impl Leaves {
+    pub(crate) fn fingerprint(
+        &self,
+        _secret: &meshproof_scenario::Secret,
+    ) -> Result<String, String> {
+        Err("TEMP".to_owned())
+    }
 }

@@ -1,31 +1,74 @@
 //! The programs that run in client pods, and reading back what they print.
 
-use meshproof_scenario::Target;
-use meshproof_sql::{BatchCommand, Dialect};
+use meshproof_scenario::{At, Case, OwnTls, Target};
+use meshproof_sql::{BatchCommand, Dialect, PASSWORD_VARIABLE};
 
 /// First statement of every session. It stands before the case's own so that it needs no knowledge
 /// of how those end, and on their first line so that line numbers in errors stay right.
 const CIPHER_QUERY: &str = "SHOW SESSION STATUS LIKE 'Ssl_cipher'; ";
 const CIPHER: &str = "Ssl_cipher\t";
 
+/// A password that is nobody's, for cases about a wrong one: no secret.
+const NOBODYS_PASSWORD: &str = "not-the-password";
+
+/// How a MySQL client logs in.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Login {
+    pub(crate) user: String,
+    pub(crate) wrong_password: bool,
+    pub(crate) database: Option<String>,
+    pub(crate) own_tls: bool,
+}
+
+impl Login {
+    /// What a case says, else the scenario's user.
+    pub(crate) fn of(case: &Case, user: &str) -> Self {
+        let Some(client) = &case.client else {
+            return Self {
+                user: user.to_owned(),
+                ..Self::default()
+            };
+        };
+        let text = |at: &Option<At<String>>| at.as_ref().map(|at| at.value.clone());
+        Self {
+            user: text(&client.user).unwrap_or_else(|| user.to_owned()),
+            wrong_password: client
+                .wrong_password
+                .as_ref()
+                .is_some_and(|wrong| wrong.value),
+            database: text(&client.database),
+            own_tls: client
+                .tls
+                .as_ref()
+                .is_some_and(|tls| tls.value == OwnTls::Required),
+        }
+    }
+}
+
 /// The MySQL client's command line; SQL comes by standard input, the password by environment.
 pub(crate) fn mysql(
     dialect: Dialect,
     target: &Target,
-    user: &str,
+    login: &Login,
     connect_timeout: Option<u32>,
 ) -> Vec<String> {
-    BatchCommand {
+    let command = BatchCommand {
         program: "mysql".to_owned(),
         dialect,
         host: target.host.clone(),
         port: target.port,
-        user: user.to_owned(),
-        database: None,
+        user: login.user.clone(),
+        database: login.database.clone(),
         connect_timeout,
         sql: None,
+        own_tls: login.own_tls,
+    };
+    let mut argv = command.arguments();
+    if login.wrong_password {
+        let variable = format!("{PASSWORD_VARIABLE}={NOBODYS_PASSWORD}");
+        argv.splice(0..0, ["env".to_owned(), variable]);
     }
-    .arguments()
+    argv
 }
 
 /// What the MySQL client reads on standard input.

@@ -211,12 +211,3 @@ pub(crate) fn put(
         }
     }
 }
-
-/// Whether anything but the harness spoke to the database between two readings.
-pub(crate) fn is_empty(evidence: &Evidence) -> bool {
-    evidence.database.as_ref().is_none_or(|database| {
-        [counters::QUESTIONS, counters::CONNECTIONS]
-            .iter()
-            .all(|counter| counters::grown(database, counter) == Ok(0))
-    })
-}

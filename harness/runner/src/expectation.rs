@@ -5,7 +5,9 @@ use meshproof_scenario as scenario;
 use scenario::At;
 
 /// What a bound case demands.
-pub(crate) fn of(expect: &scenario::Expect) -> record::Expectation {
+pub(crate) fn of(case: &scenario::Case) -> record::Expectation {
+    let expect = &case.expect.value;
+    let own_tls = case.client.as_ref().and_then(|client| client.tls.as_ref());
     record::Expectation {
         outcome: outcome(expect.outcome.value),
         hop: expect.hop.as_ref().map(|at| hop(at.value)),
@@ -22,8 +24,36 @@ pub(crate) fn of(expect: &scenario::Expect) -> record::Expectation {
             .iter()
             .map(|at| expected_leg(&at.value))
             .collect(),
-        database: expect.database.as_ref().map(|at| database(&at.value)),
+        database: match &expect.database {
+            Some(at) => Some(database(&at.value)),
+            None if case.is_negative() && case.during.is_empty() => {
+                Some(record::ExpectedDatabase::Nothing)
+            }
+            None => None,
+        },
+        link: expect.link.as_ref().map(|at| link(at.value)),
+        failures: failures(case),
+        own_tls: own_tls.is_some_and(|tls| tls.value == scenario::OwnTls::Required),
     }
+}
+
+fn link(link: scenario::ExpectedLink) -> record::ExpectedLink {
+    match link {
+        scenario::ExpectedLink::Secret => record::ExpectedLink::Secret,
+        scenario::ExpectedLink::Readable => record::ExpectedLink::Readable,
+        scenario::ExpectedLink::Nothing => record::ExpectedLink::Nothing,
+    }
+}
+
+/// A case during which something changes says whether sessions may fail; `none` where it is silent.
+fn failures(case: &scenario::Case) -> Option<record::Failures> {
+    if case.during.is_empty() {
+        return None;
+    }
+    Some(match case.expect.failures.as_ref().map(|at| at.value) {
+        Some(scenario::Failures::Some) => record::Failures::Some,
+        Some(scenario::Failures::None) | None => record::Failures::None,
+    })
 }
 
 fn rows(rows: &[Vec<At<String>>]) -> Vec<Vec<String>> {
@@ -115,8 +145,6 @@ fn cause(cause: scenario::Cause) -> record::Cause {
         From::ServerDown => To::ServerDown,
         From::AuthDenied => To::AuthDenied,
         From::UnknownDatabase => To::UnknownDatabase,
-        From::NoPrivilege => To::NoPrivilege,
-        From::NoGreeting => To::NoGreeting,
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use meshproof_scenario::{Loaded, Side, plan_order};
+use meshproof_scenario::{At, Case, Loaded, Overlay, Scenario, Side, plan_order};
 
 use crate::expectation;
 use crate::words;
@@ -33,12 +33,33 @@ pub struct PlannedCase {
     pub session: String,
     /// What it demands, in words.
     pub demand: String,
-    /// A case may run beside the one before it: both are negative, and no proxy's log is shared.
-    pub beside_previous: bool,
+    /// What is changed for it, in words.
+    pub variation: Vec<String>,
+    /// The defence that is removed on purpose, in words: the case must then fail.
+    pub sabotage: Option<String>,
 }
 
-/// Plans the cases of `names` (all for `None`) and the controls they need.
-pub fn plan(loaded: &Loaded, names: Option<&[String]>) -> Plan {
+impl PlannedCase {
+    /// A control that runs once more, for another case's evidence.
+    pub(crate) fn again(control: &At<Case>) -> Self {
+        Self {
+            index: 0,
+            name: control.name.value.clone(),
+            control: None,
+            session: String::new(),
+            demand: String::new(),
+            variation: Vec::new(),
+            sabotage: None,
+        }
+    }
+}
+
+/// What a sabotaged case is called behind its name.
+const SABOTAGED: &str = ".sabotaged";
+
+/// Plans the cases of `names` (all for `None`) and the controls they need; with `sabotage`, each once
+/// more under its sabotage.
+pub fn plan(loaded: &Loaded, names: Option<&[String]>, sabotage: bool) -> Plan {
     let scenario = &loaded.scenario;
     let wanted = |name: &str| names.is_none_or(|names| names.iter().any(|wanted| wanted == name));
     let is_control = |name: &str| {
@@ -59,28 +80,31 @@ pub fn plan(loaded: &Loaded, names: Option<&[String]>) -> Plan {
         else {
             continue;
         };
-        // Pairs only: a third case would have to be told apart from two others.
-        let alone = cases
-            .last()
-            .filter(|planned: &&PlannedCase| !planned.beside_previous);
-        let previous = alone.and_then(|planned| scenario.cases.get(planned.index));
-        cases.push(PlannedCase {
-            index,
-            name: case.name.value.clone(),
-            control: case.control.as_ref().map(|control| control.value.clone()),
-            session: format!("{} -> {}", case.from, case.to),
-            demand: demand(&case.expect),
-            beside_previous: previous.is_some_and(|previous| may_share(previous, case)),
+        let planned = planned(scenario, index, case);
+        let sabotaged = case
+            .sabotage
+            .as_ref()
+            .filter(|_| sabotage && wanted(&case.name));
+        let sabotaged = sabotaged.map(|overlay| PlannedCase {
+            name: format!("{}{SABOTAGED}", planned.name),
+            sabotage: Some(overlay.summary()),
+            ..planned.clone()
         });
+        cases.extend(std::iter::once(planned).chain(sabotaged));
     }
     Plan {
         scenario: scenario.metadata.name.value.clone(),
         lookups: scenario
             .lookups()
-            .map(|(name, lookup)| {
+            .map(|(name, whose, lookup)| {
                 (
                     name.to_owned(),
-                    format!("{}: {}", lookup.cluster, lookup.service),
+                    format!(
+                        "{}: {} of {}",
+                        lookup.cluster,
+                        whose.words(),
+                        lookup.service
+                    ),
                 )
             })
             .collect(),
@@ -89,17 +113,39 @@ pub fn plan(loaded: &Loaded, names: Option<&[String]>) -> Plan {
     }
 }
 
-/// Two negatives may share one window on the database: found empty, it was empty for both. One of
-/// them at most may be judged by the proxies' logs, whose lines would not say which case they are
-/// of; the other must be settled in the network, before any proxy.
-fn may_share(first: &meshproof_scenario::Case, second: &meshproof_scenario::Case) -> bool {
-    use meshproof_scenario::Outcome::Unreachable;
-    let unreachable = |case: &meshproof_scenario::Case| case.expect.outcome.value == Unreachable;
-    first.is_negative() && second.is_negative() && (unreachable(first) != unreachable(second))
+/// The names of all cases in the order of the file, as reports tell them; with `sabotage`, those under
+/// sabotage too.
+pub fn names(loaded: &Loaded, sabotage: bool) -> Vec<String> {
+    let cases = loaded.scenario.cases.iter();
+    cases
+        .flat_map(|case| {
+            let sabotaged = case.sabotage.as_ref().filter(|_| sabotage);
+            let sabotaged = sabotaged.map(|_| format!("{}{SABOTAGED}", case.name));
+            std::iter::once(case.name.value.clone()).chain(sabotaged)
+        })
+        .collect()
 }
 
-fn demand(expect: &meshproof_scenario::Expect) -> String {
-    let expected = expectation::of(expect);
+fn planned(scenario: &Scenario, index: usize, case: &Case) -> PlannedCase {
+    PlannedCase {
+        index,
+        name: case.name.value.clone(),
+        control: case.control.as_ref().map(|control| control.value.clone()),
+        session: format!("{} -> {}", case.from, case.to),
+        demand: demand(case),
+        variation: variation(scenario, case),
+        sabotage: None,
+    }
+}
+
+/// What is changed for a case, in words.
+pub(crate) fn variation(scenario: &Scenario, case: &Case) -> Vec<String> {
+    let overlays = crate::environment::overlays(scenario, case);
+    overlays.into_iter().map(Overlay::summary).collect()
+}
+
+fn demand(case: &Case) -> String {
+    let expected = expectation::of(case);
     let hop = expected.hop.map(|hop| format!(" at {}", words::hop(hop)));
     let cause = expected
         .cause
@@ -146,7 +192,7 @@ impl fmt::Display for Plan {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "scenario {}", self.scenario)?;
         for (name, service) in &self.lookups {
-            writeln!(f, "  look up {name}: load balancer of {service}")?;
+            writeln!(f, "  look up {name}: {service}")?;
         }
         for (side, steps) in [Side::Client, Side::Server].iter().zip(&self.steps) {
             writeln!(f, "  cluster {side}, all at once")?;
@@ -156,11 +202,6 @@ impl fmt::Display for Plan {
         }
         writeln!(f, "  cases, in this order")?;
         for case in &self.cases {
-            let beside = if case.beside_previous {
-                "beside it: "
-            } else {
-                ""
-            };
             let control = case
                 .control
                 .as_ref()
@@ -168,9 +209,15 @@ impl fmt::Display for Plan {
                 .unwrap_or_default();
             writeln!(
                 f,
-                "    {beside}{}: {}, {}{control}",
+                "    {}: {}, {}{control}",
                 case.name, case.session, case.demand
             )?;
+            for change in &case.variation {
+                writeln!(f, "      with {change}")?;
+            }
+            if let Some(sabotage) = &case.sabotage {
+                writeln!(f, "      sabotaged, must fail: {sabotage}")?;
+            }
         }
         Ok(())
     }
@@ -189,14 +236,17 @@ mod tests {
 
     #[test]
     fn prints_the_tutorials_plan() {
-        insta::assert_snapshot!(plan(&tutorial(), None));
+        insta::assert_snapshot!(plan(&tutorial(), None, false));
     }
 
     #[test]
     fn a_chosen_negative_brings_its_control() {
-        let chosen = plan(&tutorial(), Some(&["no-sidecar-gateway-port".to_owned()]));
+        let chosen = plan(
+            &tutorial(),
+            Some(&["no-sidecar-gateway-port".to_owned()]),
+            false,
+        );
         let names: Vec<&str> = chosen.cases.iter().map(|case| case.name.as_str()).collect();
         assert_eq!(names, ["sql-crosses-encrypted", "no-sidecar-gateway-port"]);
-        assert!(!chosen.cases[1].beside_previous);
     }
 }

@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
-use futures::future;
 use meshproof_record::{
     CaseRecord, Evidence, Missing, Phase, Problem, RunRecord, SCHEMA, ScenarioRecord, Status, Tool,
+    WaitTotal,
 };
 use meshproof_scenario::{At, Case, Loaded, Scenario};
 
-use crate::case::{self, Manner, Stage, Started, Window};
-use crate::database;
+use crate::case::{self, Manner, Stage, Started};
 use crate::environment::{self, Bound, Environment, SetupError};
 use crate::judge::not_run;
 use crate::observer::{Event, Feed, Observer};
@@ -27,6 +26,8 @@ pub struct Options {
     pub cases: Option<Vec<String>>,
     /// Timeouts are waited out even where a router's counters would settle the case.
     pub wait_timeouts: bool,
+    /// Each case that has a sabotage runs once more under it, and must then fail.
+    pub sabotage: bool,
 }
 
 /// What became of one scenario.
@@ -38,6 +39,8 @@ pub struct ScenarioRun {
     pub problems: Vec<Problem>,
     /// Where the time went.
     pub phases: Vec<Phase>,
+    /// What was waited for while cases ran.
+    pub waits: Vec<WaitTotal>,
     /// What took part.
     pub versions: BTreeMap<String, String>,
 }
@@ -69,12 +72,14 @@ impl Header {
             scenarios: Vec::new(),
             problems: Vec::new(),
             phases: Vec::new(),
+            waits: Vec::new(),
         };
         for run in runs {
             record.versions.extend(run.versions);
             record.scenarios.push(run.scenario);
             record.problems.extend(run.problems);
             record.phases.extend(run.phases);
+            record.waits.extend(run.waits);
         }
         record
     }
@@ -92,7 +97,7 @@ pub async fn run(
     observer: &dyn Observer,
     stop: &Stop,
 ) -> ScenarioRun {
-    let plan = plan(loaded, options.cases.as_deref());
+    let plan = plan(loaded, options.cases.as_deref(), options.sabotage);
     let timing = Timing::new(Feed::new(observer));
     let cases = plan.cases.iter().map(|case| case.name.clone()).collect();
     timing.tell(&Event::Started {
@@ -119,6 +124,7 @@ pub async fn run(
         scenario,
         problems,
         phases: timing.phases(),
+        waits: timing.waits(),
         versions: versions(clusters, &progress),
     }
 }
@@ -135,9 +141,8 @@ fn problem(error: SetupError) -> Problem {
 struct Progress {
     bindings: Mutex<BTreeMap<String, String>>,
     versions: Mutex<BTreeMap<String, String>>,
+    /// By place in the plan.
     done: Mutex<BTreeMap<usize, CaseRecord>>,
-    /// Cases that ended while another in their window still ran: not yet judged.
-    ended: Mutex<BTreeMap<usize, CaseRecord>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -164,7 +169,7 @@ async fn all(
         .iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
     *locked(&progress.bindings) = values.collect();
-    let environment = timing
+    let mut environment = timing
         .step(
             None,
             "set up",
@@ -172,95 +177,149 @@ async fn all(
         )
         .await?;
     locked(&progress.versions).extend(environment_versions(&environment));
-    let stage = Stage {
+    prepare(&bound, &environment).await?;
+    let work = Work {
+        bound: &bound,
         clusters,
-        environment: &environment,
-        user: &bound.scenario.database.user,
         manner: Manner {
             wait_timeouts: options.wait_timeouts,
         },
         timing,
     };
-    let mut at = 0;
-    while let Some(first) = plan.cases.get(at) {
-        let beside = plan.cases.get(at + 1).filter(|next| next.beside_previous);
-        let group: Vec<&PlannedCase> = std::iter::once(first).chain(beside).collect();
-        at += group.len();
-        run_group(&stage, &bound, &group, progress).await;
+    for (at, planned) in plan.cases.iter().enumerate() {
+        let Some(case) = bound.scenario.cases.get(planned.index) else {
+            continue;
+        };
+        let record = work.case(&mut environment, planned, case).await;
+        finish(timing, progress, at, record);
+    }
+    // What cases changed is taken back by the same way; on a cluster that vanishes with the run nobody
+    // would see it.
+    if clusters.both().iter().any(|access| !access.facts.ephemeral) {
+        environment.vary(&[], clusters, timing).await?;
     }
     Ok(())
 }
 
-/// Runs cases beside each other in one window on the database. If the window is not empty, it does
-/// not say which of them reached the database: then each is run again, alone.
-async fn run_group(stage: &Stage<'_>, bound: &Bound, group: &[&PlannedCase], progress: &Progress) {
-    let records = run_together(stage, &bound.scenario, group, progress).await;
-    let shared = records.len() > 1
-        && records
-            .iter()
-            .any(|record| !database::is_empty(&record.evidence));
-    if !shared {
-        return records
-            .into_iter()
-            .zip(group)
-            .for_each(|(record, planned)| finish(stage, progress, planned, record));
+/// Runs the statements that the scenario wants to have run before any case.
+async fn prepare(bound: &Bound, environment: &Environment) -> Result<(), SetupError> {
+    for statement in &bound.scenario.database.prepare {
+        let ran = match &environment.database {
+            Ok(database) => database.rows(statement).await.map(drop),
+            Err(why) => Err(why.clone()),
+        };
+        ran.map_err(|message| SetupError {
+            during: "prepare the database".to_owned(),
+            message,
+        })?;
     }
-    for planned in group {
-        for record in run_together(stage, &bound.scenario, &[planned], progress).await {
-            finish(stage, progress, planned, record);
-        }
-    }
+    Ok(())
 }
 
-async fn run_together(
-    stage: &Stage<'_>,
-    scenario: &Scenario,
-    group: &[&PlannedCase],
-    progress: &Progress,
-) -> Vec<CaseRecord> {
-    let window = Window::open(stage).await;
-    let window = &window;
-    let cases = group
-        .iter()
-        .filter_map(|planned| Some((planned.index, scenario.cases.get(planned.index)?)));
-    future::join_all(cases.map(|(index, case)| async move {
-        let record = run_one(stage, case, window).await;
-        locked(&progress.ended).insert(index, record.clone());
-        record
-    }))
-    .await
+/// What the cases of a run have in common.
+pub(crate) struct Work<'a> {
+    bound: &'a Bound,
+    pub(crate) clusters: &'a Clusters,
+    manner: Manner,
+    pub(crate) timing: &'a Timing<'a>,
 }
 
-async fn run_one(stage: &Stage<'_>, case: &At<Case>, window: &Window) -> CaseRecord {
-    stage.timing.tell(&Event::CaseStarted {
-        case: case.name.value.clone(),
-    });
-    let started = Started::now();
-    let evidence = case::collect(stage, case, window)
-        .await
-        .unwrap_or_else(|why| Evidence {
+impl<'a> Work<'a> {
+    /// Runs one case in the environment that it asks for.
+    async fn case(
+        &self,
+        environment: &mut Environment,
+        planned: &PlannedCase,
+        case: &At<Case>,
+    ) -> CaseRecord {
+        self.timing.tell(&Event::CaseStarted {
+            case: planned.name.clone(),
+        });
+        let started = Started::now();
+        let evidence = self.evidence(environment, planned, case).await;
+        let evidence = evidence.unwrap_or_else(|why| Evidence {
             missing: vec![Missing {
                 source: crate::judge::source::CLIENT.to_owned(),
                 why,
             }],
             ..Evidence::default()
         });
-    let took = started.instant.elapsed();
-    stage
-        .timing
-        .record(format!("case {}", case.name), started.instant, took);
-    let pod = stage
-        .environment
-        .clients
-        .get(case.from.as_str())
-        .map(|client| client.pod.to_string());
-    case::record(
-        case,
-        pod.unwrap_or_else(|| case.from.value.clone()),
-        evidence,
-        started,
-        took,
-    )
+        let took = started.instant.elapsed();
+        self.timing
+            .record(format!("case {}", planned.name), started.instant, took);
+        let pod = environment
+            .clients
+            .get(case.from.as_str())
+            .map(|client| client.pod.to_string());
+        let source = pod.unwrap_or_else(|| case.from.value.clone());
+        case::record(case, planned, source, evidence, started, took)
+    }
+
+    async fn evidence(
+        &self,
+        environment: &mut Environment,
+        planned: &PlannedCase,
+        case: &Case,
+    ) -> Result<Evidence, String> {
+        let scenario = &self.bound.scenario;
+        let mut overlays = environment::overlays(scenario, case);
+        if planned.sabotage.is_some() {
+            overlays.extend(case.sabotage.iter().map(|at| &at.value));
+        }
+        environment
+            .vary(&overlays, self.clusters, self.timing)
+            .await
+            .map_err(|error| error.to_string())?;
+        let evidence = if case.during.is_empty() {
+            case::collect(&self.stage(environment), case).await?
+        } else {
+            case::rotation::collect(self, environment, case, &overlays).await?
+        };
+        self.control_again(environment, case, evidence).await
+    }
+
+    /// Runs the control once more, in the environment that it asks for.
+    async fn control_again(
+        &self,
+        environment: &mut Environment,
+        case: &Case,
+        mut evidence: Evidence,
+    ) -> Result<Evidence, String> {
+        let again = case.control_again.as_ref().is_some_and(|again| again.value);
+        let control = case.control.as_ref().filter(|_| again);
+        let scenario = &self.bound.scenario;
+        let Some(control) = control.and_then(|name| scenario.case(name)) else {
+            return Ok(evidence);
+        };
+        let overlays = environment::overlays(scenario, control);
+        environment
+            .vary(&overlays, self.clusters, self.timing)
+            .await
+            .map_err(|error| error.to_string())?;
+        let started = Started::now();
+        let found = case::collect(&self.stage(environment), control).await?;
+        let planned = PlannedCase::again(control);
+        let took = started.instant.elapsed();
+        let mut record = case::record(control, &planned, String::new(), found, started, took);
+        case::settle(&mut record, None);
+        evidence.control_after = Some(record.verdict.status);
+        Ok(evidence)
+    }
+
+    /// The user that clients log in as.
+    pub(crate) fn user(&self) -> &'a str {
+        &self.bound.scenario.database.user
+    }
+
+    fn stage<'s>(&'s self, environment: &'s Environment) -> Stage<'s> {
+        Stage {
+            clusters: self.clusters,
+            environment,
+            user: self.user(),
+            manner: self.manner,
+            timing: self.timing,
+        }
+    }
 }
 
 fn control_of(done: &BTreeMap<usize, CaseRecord>, record: &CaseRecord) -> Option<Status> {
@@ -270,40 +329,20 @@ fn control_of(done: &BTreeMap<usize, CaseRecord>, record: &CaseRecord) -> Option
 }
 
 /// Judges a case and keeps it.
-fn finish(stage: &Stage<'_>, progress: &Progress, planned: &PlannedCase, mut record: CaseRecord) {
+fn finish(timing: &Timing<'_>, progress: &Progress, at: usize, mut record: CaseRecord) {
     let mut done = locked(&progress.done);
     let control = control_of(&done, &record);
     case::settle(&mut record, control);
-    stage.timing.tell(&Event::CaseDone {
+    timing.tell(&Event::CaseDone {
         case: record.name.clone(),
         status: record.verdict.status,
         summary: record.verdict.summary.clone(),
         took: std::time::Duration::from_secs_f64(record.duration_ms / 1000.0),
     });
-    done.insert(planned.index, record);
+    done.insert(at, record);
 }
 
 impl Progress {
-    /// Judges what ended beside a case that was given up. What reached the database in a window that
-    /// was shared and never closed may have been either's.
-    fn settle_ended(&self) {
-        let mut done = locked(&self.done);
-        for (index, mut record) in std::mem::take(&mut *locked(&self.ended)) {
-            if done.contains_key(&index) {
-                continue;
-            }
-            if !database::is_empty(&record.evidence) {
-                record.evidence.database = None;
-                let why = "the run was stopped while another case shared the database".to_owned();
-                let source = crate::judge::source::DATABASE.to_owned();
-                record.evidence.missing.push(Missing { source, why });
-            }
-            let control = control_of(&done, &record);
-            case::settle(&mut record, control);
-            done.insert(index, record);
-        }
-    }
-
     /// The record in the order of the file; planned cases that were not reached are inconclusive.
     fn record(
         &self,
@@ -312,12 +351,11 @@ impl Progress {
         plan: &Plan,
         problem: Option<&Problem>,
     ) -> ScenarioRecord {
-        self.settle_ended();
         let mut done = locked(&self.done).clone();
-        let mut planned: Vec<&PlannedCase> = plan.cases.iter().collect();
-        planned.sort_by_key(|case| case.index);
-        let cases = planned.into_iter().filter_map(|planned| {
-            done.remove(&planned.index)
+        let mut planned: Vec<(usize, &PlannedCase)> = plan.cases.iter().enumerate().collect();
+        planned.sort_by_key(|(at, case)| (case.index, *at));
+        let cases = planned.into_iter().filter_map(|(at, planned)| {
+            done.remove(&at)
                 .or_else(|| unreached(&loaded.scenario, planned, problem))
         });
         let metadata = &loaded.scenario.metadata;
@@ -346,13 +384,10 @@ fn unreached(
         || "not run".to_owned(),
         |problem| format!("not run: {}: {}", problem.during, problem.message),
     );
-    let mut record = case::record(
-        case,
-        case.from.value.clone(),
-        Evidence::default(),
-        Started::now(),
-        std::time::Duration::ZERO,
-    );
+    let source = case.from.value.clone();
+    let nothing = Evidence::default();
+    let took = std::time::Duration::ZERO;
+    let mut record = case::record(case, planned, source, nothing, Started::now(), took);
     record.verdict = not_run(Status::Inconclusive, why);
     Some(record)
 }

@@ -17,7 +17,7 @@ pub(crate) struct Setup {
     /// Labels by namespace.
     pub(crate) namespaces: BTreeMap<String, BTreeMap<String, String>>,
     /// Which certificate goes into which Secret.
-    pub(crate) certificates: Vec<(ObjectName, meshproof_scenario::Certificate)>,
+    pub(crate) certificates: Vec<(ObjectName, meshproof_scenario::Secret)>,
     pub(crate) patches: Vec<(ObjectName, JsonPatch)>,
     pub(crate) manifests: Vec<Manifest>,
     /// Client pods by their name in the scenario, and whether they get a sidecar.
@@ -55,7 +55,7 @@ impl Setup {
             certificates: cluster
                 .secrets
                 .iter()
-                .map(|(name, secret)| (name.value.clone(), secret.certificate))
+                .map(|(name, secret)| (name.value.clone(), secret.clone()))
                 .collect(),
             pods: cluster
                 .pods

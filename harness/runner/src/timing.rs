@@ -1,18 +1,62 @@
 //! Where the time of a run goes.
 
+use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use meshproof_cluster::Side;
-use meshproof_record::Phase;
+use meshproof_record::{Phase, WaitTotal};
 
 use crate::observer::{Event, Feed};
+
+/// What is waited for, told apart in profiles.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Wait {
+    /// Objects being written.
+    Write,
+    /// Configuration becoming active.
+    Active,
+    /// Commands in pods.
+    Command,
+    /// Access-log lines.
+    Lines,
+    /// A window in which nothing may happen.
+    Hold,
+    /// The database's counters and rows.
+    Database,
+    /// Packets of the link.
+    Wire,
+}
+
+impl Wait {
+    /// As profiles name it.
+    fn name(self) -> &'static str {
+        match self {
+            Self::Write => "writing objects",
+            Self::Active => "configuration to be active",
+            Self::Command => "commands in pods",
+            Self::Lines => "access-log lines",
+            Self::Hold => "hold windows",
+            Self::Database => "the database",
+            Self::Wire => "packets of the link",
+        }
+    }
+}
+
+/// How often something was waited for, and how long.
+#[derive(Clone, Copy, Debug, Default)]
+struct Waited {
+    times: u32,
+    total: Duration,
+    longest: Duration,
+}
 
 /// Measures steps and tells the observer of them.
 pub(crate) struct Timing<'a> {
     start: Instant,
     feed: Feed<'a>,
     phases: Mutex<Vec<Phase>>,
+    waits: Mutex<BTreeMap<Wait, Waited>>,
 }
 
 impl<'a> Timing<'a> {
@@ -21,6 +65,7 @@ impl<'a> Timing<'a> {
             start: Instant::now(),
             feed,
             phases: Mutex::default(),
+            waits: Mutex::default(),
         }
     }
 
@@ -50,6 +95,31 @@ impl<'a> Timing<'a> {
             took,
         });
         result
+    }
+
+    /// Waits for something, counted by its kind.
+    pub(crate) async fn wait<T>(&self, kind: Wait, work: impl Future<Output = T>) -> T {
+        let started = Instant::now();
+        let result = work.await;
+        let took = started.elapsed();
+        let mut waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        let waited = waits.entry(kind).or_default();
+        waited.times += 1;
+        waited.total += took;
+        waited.longest = waited.longest.max(took);
+        result
+    }
+
+    /// Everything that was waited for, by kind.
+    pub(crate) fn waits(&self) -> Vec<WaitTotal> {
+        let waits = self.waits.lock().unwrap_or_else(PoisonError::into_inner);
+        let total = |(kind, waited): (&Wait, &Waited)| WaitTotal {
+            what: kind.name().to_owned(),
+            times: waited.times,
+            total_ms: waited.total.as_secs_f64() * 1000.0,
+            longest_ms: waited.longest.as_secs_f64() * 1000.0,
+        };
+        waits.iter().map(total).collect()
     }
 
     pub(crate) fn record(&self, name: String, started: Instant, took: Duration) {

@@ -66,6 +66,16 @@ pub enum AddressOf {
     Endpoint,
 }
 
+impl AddressOf {
+    /// As plans name it.
+    pub const fn words(self) -> &'static str {
+        match self {
+            Self::LoadBalancer => "load balancer",
+            Self::Endpoint => "a pod",
+        }
+    }
+}
+
 /// A Service that is there before the scenario is set up.
 #[derive(Clone, Debug, PartialEq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]

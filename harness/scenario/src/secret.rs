@@ -36,7 +36,7 @@ pub struct Secret {
 
 impl Secret {
     /// What it holds, in words.
-    pub(crate) fn summary(&self) -> String {
+    pub fn summary(&self) -> String {
         let mut words = vec![format!("the {} certificate", self.certificate)];
         words.extend(self.but.iter().map(|flaw| format!("but {flaw}")));
         words.extend(

@@ -234,16 +234,12 @@ words! {
         SecretMissing = "secret-missing",
         /// An authorization policy denied it.
         PolicyDenied = "policy-denied",
-        /// The database is down.
+        /// The database is down, or takes connections and never greets.
         ServerDown = "server-down",
-        /// The database rejected user or password.
+        /// The database rejected user or password, or denied what the user asked for.
         AuthDenied = "auth-denied",
         /// The database that was asked for does not exist.
         UnknownDatabase = "unknown-database",
-        /// The database denied the user what it asked for.
-        NoPrivilege = "no-privilege",
-        /// The database took the connection and never greeted.
-        NoGreeting = "no-greeting",
     }
 }
 

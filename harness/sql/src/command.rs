@@ -25,6 +25,8 @@ pub struct BatchCommand {
     pub connect_timeout: Option<u32>,
     /// Statements, separated by semicolons. `None`: they come by standard input.
     pub sql: Option<String>,
+    /// Whether the client demands TLS of MySQL's own; else it has none.
+    pub own_tls: bool,
 }
 
 impl BatchCommand {
@@ -43,7 +45,16 @@ impl BatchCommand {
             ]
             .map(str::to_owned),
         );
-        arguments.push(self.dialect.without_tls().to_owned());
+        if self.own_tls {
+            arguments.extend(
+                self.dialect
+                    .with_tls()
+                    .iter()
+                    .map(|&option| option.to_owned()),
+            );
+        } else {
+            arguments.push(self.dialect.without_tls().to_owned());
+        }
         arguments.push(format!("--host={}", self.host));
         arguments.push(format!("--port={}", self.port));
         arguments.push(format!("--user={}", self.user));
@@ -80,6 +91,7 @@ mod tests {
             database: Some("test".into()),
             connect_timeout: Some(5),
             sql: Some("SELECT 1; SELECT 2".into()),
+            own_tls: false,
         };
         insta::assert_snapshot!(command.arguments().join("\n"), @r"
         mysql

@@ -61,6 +61,19 @@ impl Dialect {
     }
 }
 
+impl Dialect {
+    /// The options with which the client gives up rather than speak without TLS of its own. None of them
+    /// looks at the server's certificate. MariaDB's client knows no such demand but verification; with
+    /// `--ssl` alone it goes on without (up to 11.3), so the session's cipher has to be looked at.
+    pub fn with_tls(&self) -> &'static [&'static str] {
+        match self.product {
+            Product::MySql if self.version >= (5, 7, 11) => &["--ssl-mode=REQUIRED"],
+            Product::MySql => &["--ssl"],
+            Product::MariaDb => &["--ssl", "--skip-ssl-verify-server-cert"],
+        }
+    }
+}
+
 fn numbers(text: &str) -> Option<(u16, u16, u16)> {
     let end = text.find(|c: char| !c.is_ascii_digit() && c != '.')?;
     let mut parts = text[..end].split('.').map(str::parse);

@@ -89,7 +89,7 @@ fn verdict(record: &RunRecord) -> Exit {
     }
 }
 
-/// Where the time went, in the order in which things began.
+/// Where the time went, in the order in which things began, and what cases waited for, by kind.
 fn profile(record: &RunRecord) -> String {
     let mut phases: Vec<_> = record.phases.iter().collect();
     phases.sort_by(|a, b| a.start_ms.total_cmp(&b.start_ms));
@@ -100,6 +100,16 @@ fn profile(record: &RunRecord) -> String {
             text,
             "{:>11.1}{:>11.1}  {}",
             phase.start_ms, phase.duration_ms, phase.name
+        );
+    }
+    if !record.waits.is_empty() {
+        text.push_str("\n   times   all ms  longest ms  waited for\n");
+    }
+    for wait in &record.waits {
+        let _ = writeln!(
+            text,
+            "{:>8}{:>9.0}{:>12.1}  {}",
+            wait.times, wait.total_ms, wait.longest_ms, wait.what
         );
     }
     text

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
-use meshproof_record::{Phase, Problem, RunRecord, SCHEMA, Tool};
+use meshproof_record::{Phase, Problem, RunRecord, SCHEMA, Tool, WaitTotal};
 use meshproof_runner::ScenarioRun;
 
 /// The run record in the making. Shared by whoever finds something.
@@ -31,6 +31,7 @@ impl Journal {
             scenarios: Vec::new(),
             problems: Vec::new(),
             phases: Vec::new(),
+            waits: Vec::new(),
         };
         Self {
             begun: Instant::now(),
@@ -52,9 +53,18 @@ impl Journal {
         });
         let mut record = self.locked();
         record.phases.extend(phases);
+        add_waits(&mut record.waits, run.waits);
         record.versions.extend(run.versions);
         record.problems.extend(run.problems);
         record.scenarios.push(run.scenario);
+    }
+
+    /// Puts the scenarios into the order in which they were given, by their files.
+    pub(crate) fn sort(&self, files: &[&str]) {
+        let place = |file: &str| files.iter().position(|given| *given == file);
+        self.locked()
+            .scenarios
+            .sort_by_key(|scenario| place(&scenario.file));
     }
 
     /// Something kept the run from its work.
@@ -95,6 +105,20 @@ impl Journal {
     /// A panic while the record was held leaves at worst a half-told scenario.
     fn locked(&self) -> MutexGuard<'_, RunRecord> {
         self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Adds what one scenario waited for to what others did, kind by kind.
+fn add_waits(all: &mut Vec<WaitTotal>, waits: Vec<WaitTotal>) {
+    for wait in waits {
+        match all.iter_mut().find(|known| known.what == wait.what) {
+            Some(known) => {
+                known.times += wait.times;
+                known.total_ms += wait.total_ms;
+                known.longest_ms = known.longest_ms.max(wait.longest_ms);
+            }
+            None => all.push(wait),
+        }
     }
 }
 

@@ -26,6 +26,7 @@ pub(crate) fn stopped(exit: Exit) -> Failure {
 }
 
 /// Tells of the first signal.
+#[derive(Clone)]
 pub(crate) struct Stop {
     first: watch::Receiver<Option<Exit>>,
 }

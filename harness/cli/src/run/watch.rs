@@ -29,17 +29,20 @@ impl Observer for Watch<'_> {
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner);
         let about = |cluster: &Option<meshproof_cluster::Side>| {
-            cluster.map_or_else(|| scenario.clone(), |side| format!("cluster {side}"))
+            cluster.map_or_else(
+                || scenario.clone(),
+                |side| format!("{scenario}, cluster {side}"),
+            )
         };
+        let named = |case: &str| format!("{scenario}::{case}");
         match event {
             Event::Started {
                 scenario: name,
                 cases,
             } => {
                 scenario.clone_from(name);
-                for case in cases {
-                    self.live.doing(case, "waiting");
-                }
+                let text = format!("{} cases", cases.len());
+                self.live.doing(name, &text);
             }
             Event::StepStarted { cluster, what } => self.live.doing(&about(cluster), what),
             Event::StepDone {
@@ -51,10 +54,10 @@ impl Observer for Watch<'_> {
                     .doing(&about(cluster), &format!("{what}: {} ms", took.as_millis()));
             }
             Event::Note { cluster, text } => self.live.note(&format!("{}: {text}", about(cluster))),
-            Event::CaseStarted { case } => self.live.doing(case, "running"),
+            Event::CaseStarted { case } => self.live.doing(&named(case), "running"),
             Event::Holding { case, what, window } => {
                 self.live.doing(
-                    case,
+                    &named(case),
                     &format!("watching for {} ms: {what}", window.as_millis()),
                 );
             }
@@ -66,7 +69,7 @@ impl Observer for Watch<'_> {
             } => {
                 let verdict = verdict(*status);
                 self.live.done(
-                    case,
+                    &named(case),
                     &format!("{verdict} in {} ms: {summary}", took.as_millis()),
                 );
             }

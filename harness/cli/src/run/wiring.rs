@@ -5,6 +5,8 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
+use futures::future;
+use futures::stream::{self, TryStreamExt};
 use meshproof_pocket::{Pocket, Programs};
 use meshproof_runner::{Options, ScenarioRun};
 use meshproof_scenario::Loaded;
@@ -24,12 +26,16 @@ use crate::toolchain::{Downloads, failure, options};
 /// How long a runner that was told to stop may take to hand over what it found.
 const HANDING_OVER: Duration = Duration::from_secs(3);
 
-/// Runs every scenario, each on clusters of its own, one after the other.
+/// Scenarios with this label wait on clocks that nobody may shorten. They begin first and go on beside
+/// the others.
+const SLOW: &str = "slow";
+
+/// Runs every scenario, each on clusters of its own, as many beside each other as the arguments say.
 pub(crate) async fn run(
     args: &RunArgs,
     journal: &Journal,
     live: &Live,
-    stop: &mut Stop,
+    mut stop: Stop,
 ) -> Result<(), Failure> {
     let chosen = choose(scenarios::read(&args.paths)?, args)?;
     let begun = Instant::now();
@@ -38,10 +44,32 @@ pub(crate) async fn run(
         exit = stop.wait() => return Err(stopped(exit)),
     };
     journal.phase("find programs", begun);
-    for (loaded, options) in &chosen {
-        one(loaded, options, &programs, &versions, journal, live, stop).await?;
-    }
-    Ok(())
+    let clusters = Programmed {
+        programs: &programs,
+        versions: &versions,
+        journal,
+        live,
+        stop: &stop,
+    };
+    let run = |(loaded, options)| Box::pin(clusters.one(loaded, options));
+    let (slow, others): (Vec<_>, Vec<_>) = chosen
+        .iter()
+        .map(|(loaded, options)| (loaded, options))
+        .partition(|(loaded, _)| is_slow(loaded));
+    let slow = stream::iter(slow.into_iter().map(Ok)).try_for_each_concurrent(None, run);
+    let others = stream::iter(others.into_iter().map(Ok)).try_for_each_concurrent(args.jobs(), run);
+    let done = future::try_join(slow, others).await.map(drop);
+    let order: Vec<&str> = chosen
+        .iter()
+        .map(|(loaded, _)| loaded.source.file.as_str())
+        .collect();
+    journal.sort(&order);
+    done
+}
+
+fn is_slow(loaded: &Loaded) -> bool {
+    let labels = &loaded.scenario.metadata.labels;
+    labels.iter().any(|label| label.value == SLOW)
 }
 
 /// The scenarios that have cases to run, and which.
@@ -62,6 +90,7 @@ fn choose(loaded: Vec<Loaded>, args: &RunArgs) -> Result<Vec<(Loaded, Options)>,
                 Options {
                     cases,
                     wait_timeouts: args.wait_out_timeouts,
+                    sabotage: args.sabotage,
                 },
             ));
         }
@@ -103,67 +132,71 @@ fn versions(found: &Toolchain) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// One scenario: its clusters up, its cases run, its clusters down.
-async fn one(
-    loaded: &Loaded,
-    options: &Options,
-    programs: &Programs,
-    versions: &BTreeMap<String, String>,
-    journal: &Journal,
-    live: &Live,
-    stop: &mut Stop,
-) -> Result<(), Failure> {
-    let begun = Instant::now();
-    live.doing("clusters", "starting");
-    let pocket = tokio::select! {
-        pocket = embedded::start(loaded, programs.clone()) => pocket?,
-        exit = stop.wait() => return Err(stopped(exit)),
-    };
-    live.done(
-        "clusters",
-        &format!("up after {} ms", begun.elapsed().as_millis()),
-    );
-    journal.phase("start clusters", begun);
-    let done = cases(loaded, options, &pocket, versions, journal, live, stop).await;
-    let ending = Instant::now();
-    pocket
-        .stop()
-        .await
-        .map_err(|error| embedded::refused(&error))?;
-    journal.phase("stop clusters", ending);
-    done
+/// What every scenario of a run shares.
+struct Programmed<'a> {
+    programs: &'a Programs,
+    versions: &'a BTreeMap<String, String>,
+    journal: &'a Journal,
+    live: &'a Live,
+    stop: &'a Stop,
 }
 
-/// Runs the cases until they are done, a signal comes, or the clusters end by themselves.
-async fn cases(
-    loaded: &Loaded,
-    options: &Options,
-    pocket: &Pocket,
-    versions: &BTreeMap<String, String>,
-    journal: &Journal,
-    live: &Live,
-    stop: &mut Stop,
-) -> Result<(), Failure> {
-    let begun = Instant::now();
-    let clusters = embedded::clusters(pocket, &journal.run_id(), versions);
-    let (watch, told) = (Watch::new(live), meshproof_runner::Stop::new());
-    let file = Path::new(&loaded.source.file);
-    let mut work = pin!(meshproof_runner::run(
-        loaded, file, &clusters, options, &watch, &told
-    ));
-    let failure = tokio::select! {
-        done = &mut work => {
-            journal.add(done, begun);
-            return Ok(());
-        }
-        exit = stop.wait() => stopped(exit),
-        part = pocket.ended() => Failure::new(Exit::EnvironmentFailed, format!("the embedded clusters ended by themselves: {part}")),
-    };
-    told.stop(failure.message.clone());
-    // What was found until now is worth a moment, but no more than that.
-    let found: Option<ScenarioRun> = tokio::time::timeout(HANDING_OVER, work).await.ok();
-    if let Some(found) = found {
-        journal.add(found, begun);
+impl Programmed<'_> {
+    /// One scenario: its clusters up, its cases run, its clusters down.
+    async fn one(&self, loaded: &Loaded, options: &Options) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let name = &loaded.scenario.metadata.name.value;
+        let who = format!("{name}: clusters");
+        let mut stop = self.stop.clone();
+        self.live.doing(&who, "starting");
+        let pocket = tokio::select! {
+            pocket = embedded::start(loaded, self.programs.clone()) => pocket?,
+            exit = stop.wait() => return Err(stopped(exit)),
+        };
+        let took = begun.elapsed().as_millis();
+        self.live.done(&who, &format!("up after {took} ms"));
+        self.journal
+            .phase(&format!("{name}: start clusters"), begun);
+        let done = self.cases(loaded, options, &pocket).await;
+        let ending = Instant::now();
+        pocket
+            .stop()
+            .await
+            .map_err(|error| embedded::refused(&error))?;
+        self.journal
+            .phase(&format!("{name}: stop clusters"), ending);
+        done
     }
-    Err(failure)
+
+    /// Runs the cases until they are done, a signal comes, or the clusters end by themselves.
+    async fn cases(
+        &self,
+        loaded: &Loaded,
+        options: &Options,
+        pocket: &Pocket,
+    ) -> Result<(), Failure> {
+        let begun = Instant::now();
+        let clusters = embedded::clusters(pocket, &self.journal.run_id(), self.versions);
+        let (watch, told) = (Watch::new(self.live), meshproof_runner::Stop::new());
+        let file = Path::new(&loaded.source.file);
+        let mut stop = self.stop.clone();
+        let mut work = pin!(meshproof_runner::run(
+            loaded, file, &clusters, options, &watch, &told
+        ));
+        let failure = tokio::select! {
+            done = &mut work => {
+                self.journal.add(done, begun);
+                return Ok(());
+            }
+            exit = stop.wait() => stopped(exit),
+            part = pocket.ended() => Failure::new(Exit::EnvironmentFailed, format!("the embedded clusters ended by themselves: {part}")),
+        };
+        told.stop(failure.message.clone());
+        // What was found until now is worth a moment, but no more than that.
+        let found: Option<ScenarioRun> = tokio::time::timeout(HANDING_OVER, work).await.ok();
+        if let Some(found) = found {
+            self.journal.add(found, begun);
+        }
+        Err(failure)
+    }
 }

@@ -59,6 +59,8 @@ pub struct HopLine {
     pub peer_subject: Logged<String>,
     /// URI names of the certificate of the hop before.
     pub peer_uri_san: Logged<String>,
+    /// SHA-256 of the certificate of the hop before, in hexadecimal.
+    pub peer_fingerprint: Logged<String>,
     /// TLS version of the connection to the next hop.
     pub upstream_tls_version: Logged<String>,
 }
@@ -138,6 +140,7 @@ impl Source<'_> {
             tls_version: self.text("DOWNSTREAM_TLS_VERSION"),
             peer_subject: self.text("DOWNSTREAM_PEER_SUBJECT"),
             peer_uri_san: self.text("DOWNSTREAM_PEER_URI_SAN"),
+            peer_fingerprint: self.text("DOWNSTREAM_PEER_FINGERPRINT_256"),
             upstream_tls_version: self.text("UPSTREAM_TLS_VERSION"),
         })
     }

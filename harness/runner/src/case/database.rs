@@ -5,9 +5,9 @@ use meshproof_scenario::ExpectedDatabase;
 use super::{Running, Stage};
 use crate::database::{Reading, put};
 use crate::judge::source;
+use crate::timing::Wait;
 
-/// The beginning of a window on the database. Cases that run beside each other share one: found
-/// empty at its end, it was empty for each of them.
+/// The beginning of a case's window on the database, which is the case's alone.
 pub(crate) struct Window {
     before: Result<Reading, String>,
 }
@@ -15,7 +15,7 @@ pub(crate) struct Window {
 impl Window {
     pub(crate) async fn open(stage: &Stage<'_>) -> Self {
         let before = match &stage.environment.database {
-            Ok(database) => database.read().await,
+            Ok(database) => stage.timing.wait(Wait::Database, database.read()).await,
             Err(why) => Err(why.clone()),
         };
         Self { before }
@@ -28,16 +28,19 @@ pub(super) async fn finish(running: &mut Running<'_>, window: &Window) {
         Some(ExpectedDatabase::Rows(wanted)) => Some(wanted.query.value.as_str()),
         _ => None,
     };
-    let (rows, after) = match &running.stage.environment.database {
-        Ok(database) => {
-            let rows = match query {
-                Some(query) => Some(database.rows(query).await),
-                None => None,
-            };
-            (rows, database.read().await)
+    let reading = async {
+        match &running.stage.environment.database {
+            Ok(database) => {
+                let rows = match query {
+                    Some(query) => Some(database.rows(query).await),
+                    None => None,
+                };
+                (rows, database.read().await)
+            }
+            Err(why) => (query.map(|_| Err(why.clone())), Err(why.clone())),
         }
-        Err(why) => (query.map(|_| Err(why.clone())), Err(why.clone())),
     };
+    let (rows, after) = running.stage.timing.wait(Wait::Database, reading).await;
     put(&mut running.evidence, &window.before, &after);
     match (rows, running.evidence.database.as_mut()) {
         (Some(Ok(rows)), Some(found)) => found.rows = Some(rows),

@@ -6,9 +6,22 @@ use meshproof_cluster::{ClientPod, Command, Output};
 use meshproof_record::ClientEvidence;
 
 use super::{CLIENT_LIMIT, CONNECT_TIMEOUT, Running};
+use crate::client::Login;
+use crate::timing::Wait;
 
 /// Runs a command until it ends or `stop` gives a reason.
 pub(super) async fn run(
+    running: &Running<'_>,
+    argv: Vec<String>,
+    stdin: Vec<u8>,
+    stop: impl Future<Output = String>,
+) -> Result<Output, String> {
+    let running_it = until(running, argv, stdin, stop);
+    running.stage.timing.wait(Wait::Command, running_it).await
+}
+
+/// Runs a command until it ends or `stop` gives a reason; counted by the caller.
+pub(super) async fn until(
     running: &Running<'_>,
     argv: Vec<String>,
     stdin: Vec<u8>,
@@ -49,7 +62,7 @@ pub(super) fn mysql(running: &Running<'_>) -> Vec<String> {
     crate::client::mysql(
         running.client.dialect,
         &running.target,
-        running.stage.user,
+        &Login::of(running.case, running.stage.user),
         Some(CONNECT_TIMEOUT),
     )
 }

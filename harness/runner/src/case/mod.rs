@@ -3,6 +3,7 @@
 mod database;
 mod exec;
 mod plaintext;
+pub(crate) mod rotation;
 mod session;
 mod unreachable;
 
@@ -15,10 +16,11 @@ use crate::environment::{Client, Environment};
 use crate::expectation;
 use crate::judge::{judge, not_run, source};
 use crate::observer::Event;
+use crate::plan::PlannedCase;
 use crate::side::Clusters;
 use crate::timing::Timing;
 
-pub(crate) use database::Window;
+use database::Window;
 
 /// How long any client may take. A client that hangs is stopped and says so.
 const CLIENT_LIMIT: Duration = Duration::from_mins(2);
@@ -105,12 +107,9 @@ impl Running<'_> {
     }
 }
 
-/// Runs one case within a window on the database, and returns its evidence.
-pub(crate) async fn collect(
-    stage: &Stage<'_>,
-    case: &Case,
-    window: &Window,
-) -> Result<Evidence, String> {
+/// Runs one case, the only one that the database sees meanwhile, and returns its evidence.
+pub(crate) async fn collect(stage: &Stage<'_>, case: &Case) -> Result<Evidence, String> {
+    let window = Window::open(stage).await;
     let target = case.target()?;
     let client = stage
         .environment
@@ -130,29 +129,33 @@ pub(crate) async fn collect(
     match (case.expect.outcome.value, case.speaks()) {
         (Outcome::Unreachable, _) => unreachable::collect(&mut running).await,
         (_, Speaks::Plaintext) => plaintext::collect(&mut running).await,
+        (_, Speaks::Tls | Speaks::Silent) => return Err("TEMP".to_owned()),
         (_, Speaks::Mysql) => session::collect(&mut running).await,
     }
-    database::finish(&mut running, window).await;
+    database::finish(&mut running, &window).await;
     Ok(running.evidence)
 }
 
 /// A record of a case, not yet judged.
 pub(crate) fn record(
     case: &At<Case>,
+    planned: &PlannedCase,
     source: String,
     evidence: Evidence,
     started: Started,
     took: Duration,
 ) -> CaseRecord {
     CaseRecord {
-        name: case.name.value.clone(),
+        name: planned.name.clone(),
         description: case.description.as_ref().map(|text| text.value.clone()),
         line: case.line(),
         control: case.control.as_ref().map(|name| name.value.clone()),
         source,
         target: case.to.value.clone(),
         speaks: case.speaks().as_str().to_owned(),
-        expectation: expectation::of(&case.expect),
+        variation: planned.variation.clone(),
+        sabotage: planned.sabotage.clone(),
+        expectation: expectation::of(case),
         evidence,
         verdict: not_run(Status::Inconclusive, "not judged"),
         started: started.wall,

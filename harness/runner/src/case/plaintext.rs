@@ -11,6 +11,7 @@ use meshproof_record::Hold;
 use super::{CONNECT_TIMEOUT, LINES_WITHIN, Running, exec};
 use crate::client;
 use crate::judge::source;
+use crate::timing::Wait;
 
 /// What is watched for during the window.
 const WATCHED: &str = "a greeting for a client that waits";
@@ -27,9 +28,8 @@ pub(super) async fn collect(running: &mut Running<'_>) {
         async {
             let output = exec::run(running, speaking.clone(), Vec::new(), give_up()).await;
             // Without a line nothing is known about who refused: the judge says so.
-            let _named = logs
-                .wait_cause(&marks, Opening::Plaintext, logs.flush() + LINES_WITHIN)
-                .await;
+            let named = logs.wait_cause(&marks, Opening::Plaintext, logs.flush() + LINES_WITHIN);
+            let _named = running.stage.timing.wait(Wait::Lines, named).await;
             output
         },
         wait(running, waiting.clone(), window),
@@ -74,7 +74,8 @@ async fn wait(
             window.as_millis()
         )
     };
-    let output = exec::run(running, argv, exec::sql(running), over).await;
+    let waiting = exec::until(running, argv, exec::sql(running), over);
+    let output = running.stage.timing.wait(Wait::Hold, waiting).await;
     (output, started.elapsed())
 }
 

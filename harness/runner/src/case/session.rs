@@ -8,6 +8,7 @@ use meshproof_sql::{ClientEnd, client_end};
 
 use super::{LINES_WITHIN, Running, exec};
 use crate::judge::source;
+use crate::timing::Wait;
 
 pub(super) async fn collect(running: &mut Running<'_>) {
     if running.case.expect.resolves.is_some() {
@@ -32,8 +33,9 @@ pub(super) async fn collect(running: &mut Running<'_>) {
         Err(why) => running.missing(source::CLIENT, why),
     }
     if connected && needs_path(running) {
-        logs.wait_complete(&marks, logs.flush() + LINES_WITHIN)
-            .await;
+        let complete = logs.wait_complete(&marks, logs.flush() + LINES_WITHIN);
+        // Without a complete path the judge says where the chain breaks.
+        let _complete = running.stage.timing.wait(Wait::Lines, complete).await;
     } else if !connected {
         refused(running, &marks).await;
     }
@@ -51,7 +53,8 @@ async fn refused(running: &mut Running<'_>, marks: &crate::proxy_log::Marks) {
     let window = running.window();
     let started = std::time::Instant::now();
     running.holding("access-log lines that name the cause", window);
-    if !logs.wait_cause(marks, Opening::ServerFirst, window).await {
+    let named = logs.wait_cause(marks, Opening::ServerFirst, window);
+    if !running.stage.timing.wait(Wait::Lines, named).await {
         let held: Duration = started.elapsed();
         let what = "access-log lines that name the cause".to_owned();
         running.evidence.holds.push(Hold {

@@ -29,7 +29,7 @@ pub(super) async fn collect(running: &mut Running<'_>) {
     };
     let (argv, stdin) = match running.case.speaks() {
         Speaks::Plaintext => (client::speak_first(&running.target), Vec::new()),
-        Speaks::Mysql => (exec::mysql(running), exec::sql(running)),
+        Speaks::Mysql | Speaks::Tls | Speaks::Silent => (exec::mysql(running), exec::sql(running)),
     };
     let counted: RefCell<Option<Result<NetworkEvidence, String>>> = RefCell::new(None);
     let started = Instant::now();

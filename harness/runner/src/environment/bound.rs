@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use futures::future;
 use meshproof_cluster::Side;
-use meshproof_scenario::{Bindings, Loaded, Scenario};
+use meshproof_scenario::{AddressOf, Bindings, Loaded, Scenario};
 
 use super::{During, SetupError};
 use crate::setup::Setup;
@@ -21,14 +21,22 @@ pub(crate) struct Bound {
 /// Looks up what bindings ask for and puts the values in place.
 pub(crate) async fn bind(loaded: &Loaded, clusters: &Clusters) -> Result<Bound, SetupError> {
     const WHAT: &str = "resolve bindings";
-    let lookups = loaded.scenario.lookups().map(|(name, lookup)| async move {
-        let access = clusters.get(from_scenario(lookup.cluster));
-        let service = &lookup.service;
-        let address = access
-            .load_balancer_address(&service.namespace, &service.name, access.facts.ready_within)
-            .await?;
-        Ok::<_, meshproof_cluster::Error>((name.to_owned(), address))
-    });
+    let lookups = loaded
+        .scenario
+        .lookups()
+        .map(|(name, whose, lookup)| async move {
+            let access = clusters.get(from_scenario(lookup.cluster));
+            let (namespace, service) = (&lookup.service.namespace, &lookup.service.name);
+            let address = match whose {
+                AddressOf::LoadBalancer => {
+                    access
+                        .load_balancer_address(namespace, service, access.facts.ready_within)
+                        .await?
+                }
+                AddressOf::Endpoint => access.endpoint_address(namespace, service).await?,
+            };
+            Ok::<_, meshproof_cluster::Error>((name.to_owned(), address))
+        });
     let found: BTreeMap<String, String> = future::try_join_all(lookups)
         .await
         .during(WHAT)?

@@ -4,6 +4,7 @@
 mod bound;
 mod clients;
 mod server;
+mod vary;
 
 use std::collections::BTreeMap;
 
@@ -13,9 +14,11 @@ use meshproof_record::Hop;
 
 use clients::StartedClient;
 use server::DatabasePart;
+use vary::Varied;
 
 pub(crate) use bound::{Bound, bind};
 pub(crate) use clients::Client;
+pub(crate) use vary::overlays;
 
 use crate::certificates::{self, Leaves};
 use crate::database::Database;
@@ -57,6 +60,9 @@ pub(crate) struct Environment {
     pub(crate) database: Result<Database, String>,
     /// Configuration that is not active, or not known to be.
     pub(crate) inactive: Vec<String>,
+    /// The certificates of the run.
+    pub(crate) leaves: Leaves,
+    varied: Varied,
 }
 
 /// Sets up both clusters and waits until pods are ready and configuration is active.
@@ -92,6 +98,8 @@ pub(crate) async fn set_up(
     });
     let late = future::try_join_all(settled).await?;
     let mut environment = Environment {
+        leaves,
+        varied: Varied::default(),
         clients: BTreeMap::new(),
         logs: gateways,
         database: Err(String::new()),
@@ -183,7 +191,10 @@ impl Work<'_> {
         };
         let secrets =
             future::try_join_all(setup.certificates.iter().map(|(name, certificate)| async {
-                let data = self.leaves.of(*certificate).clone();
+                let data = self
+                    .leaves
+                    .secret(certificate)
+                    .during("make certificates")?;
                 access
                     .apply_secret(&name.namespace, &name.name, data)
                     .await
@@ -234,29 +245,7 @@ impl Work<'_> {
         access: &ClusterAccess,
         applied: &Applied,
     ) -> Result<Vec<String>, SetupError> {
-        let text = match access
-            .wait_active(applied)
-            .await
-            .during("wait for active configuration")?
-        {
-            Activation::Active => return Ok(Vec::new()),
-            Activation::Warming { names, waited } => {
-                format!(
-                    "cluster {}: after {:.0} s still not active: {names}",
-                    access.side,
-                    waited.as_secs_f64()
-                )
-            }
-            Activation::NotAvailable(why) => format!(
-                "cluster {}: whether configuration is active is not known: {why}",
-                access.side
-            ),
-        };
-        self.timing.tell(&Event::Note {
-            cluster: Some(access.side),
-            text: text.clone(),
-        });
-        Ok(vec![text])
+        activation(access, applied, self.timing).await
     }
 
     async fn follow(&self, side: Side, pods: &[PodRef]) -> Result<HopLog, String> {
@@ -300,6 +289,37 @@ impl Work<'_> {
         logs.add(Hop::Ingress, ingress);
         logs
     }
+}
+
+/// Waits until something is active; what is not, in words.
+async fn activation(
+    access: &ClusterAccess,
+    applied: &Applied,
+    timing: &Timing<'_>,
+) -> Result<Vec<String>, SetupError> {
+    let text = match access
+        .wait_active(applied)
+        .await
+        .during("wait for active configuration")?
+    {
+        Activation::Active => return Ok(Vec::new()),
+        Activation::Warming { names, waited } => {
+            format!(
+                "cluster {}: after {:.0} s still not active: {names}",
+                access.side,
+                waited.as_secs_f64()
+            )
+        }
+        Activation::NotAvailable(why) => format!(
+            "cluster {}: whether configuration is active is not known: {why}",
+            access.side
+        ),
+    };
+    timing.tell(&Event::Note {
+        cluster: Some(access.side),
+        text: text.clone(),
+    });
+    Ok(vec![text])
 }
 
 async fn namespaces(access: &ClusterAccess, setup: &Setup) -> Result<Applied, SetupError> {

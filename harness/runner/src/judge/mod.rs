@@ -7,6 +7,7 @@
 //! - a check that fails makes the case fail, even beside others that are inconclusive.
 
 mod checks;
+mod continuous;
 pub(crate) mod counters;
 mod database;
 mod facts;
@@ -14,6 +15,7 @@ mod negative;
 mod observed;
 mod path;
 mod positive;
+mod teeth;
 
 use meshproof_record::{CaseRecord, Observed, Outcome, RunRecord, ScenarioRecord, Status, Verdict};
 
@@ -43,8 +45,17 @@ pub mod source {
 }
 
 /// Judges a case by its expectation and evidence. `case.verdict` is not looked at; `control` is what
-/// became of the case's control, run before it in the same environment.
+/// became of the case's control, run before it in the same environment. A sabotaged case passes when
+/// what it demands fails.
 pub fn judge(case: &CaseRecord, control: Option<Status>) -> Verdict {
+    let verdict = conforms(case, control);
+    match &case.sabotage {
+        Some(_) => teeth::judge(verdict),
+        None => verdict,
+    }
+}
+
+fn conforms(case: &CaseRecord, control: Option<Status>) -> Verdict {
     let facts = Facts::of(case);
     let mut checks = Checks::default();
     let seen = observed::observe(&facts);

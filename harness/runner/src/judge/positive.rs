@@ -5,12 +5,13 @@ use meshproof_sql::ClientEnd;
 
 use super::checks::Checks;
 use super::facts::Facts;
-use super::{database, path, source};
+use super::{continuous, database, path, source};
 
 pub(super) fn check(facts: &Facts<'_>, checks: &mut Checks) {
     resolution(facts, checks);
     client(facts, checks);
     path::check(facts, checks);
+    continuous::check(facts, checks);
     if let Some(expected) = &facts.case.expectation.database {
         database::check(facts, expected, checks);
     }
@@ -109,13 +110,10 @@ fn output(facts: &Facts<'_>, checks: &mut Checks) {
         Some(Err(why)) => return checks.unknown("client's output", why),
         None => return,
     };
-    match cipher.as_deref() {
-        Some("") => checks.pass("client's own TLS is off", "Ssl_cipher is empty in its session"),
-        Some(cipher) => checks.unknown(
-            "client's own TLS is off",
-            format!("its session uses {cipher}: what looks encrypted may be MySQL's own TLS inside a plaintext leg"),
-        ),
-        None => checks.unknown("client's own TLS is off", "the session did not print Ssl_cipher"),
+    if facts.case.expectation.own_tls {
+        own_tls(cipher.as_deref(), checks);
+    } else {
+        own_tls_is_off(cipher.as_deref(), checks);
     }
     if let Some(expected) = &facts.case.expectation.rows {
         checks.expect(
@@ -123,5 +121,25 @@ fn output(facts: &Facts<'_>, checks: &mut Checks) {
             "rows",
             database::rows_words(&rows, expected),
         );
+    }
+}
+
+fn own_tls(cipher: Option<&str>, checks: &mut Checks) {
+    const WHAT: &str = "the session has TLS of MySQL's own";
+    match cipher {
+        Some("") => checks.fail(WHAT, "Ssl_cipher is empty in its session"),
+        Some(cipher) => checks.pass(WHAT, format!("its session uses {cipher}")),
+        None => checks.unknown(WHAT, "the session did not print Ssl_cipher"),
+    }
+}
+
+fn own_tls_is_off(cipher: Option<&str>, checks: &mut Checks) {
+    match cipher {
+        Some("") => checks.pass("client's own TLS is off", "Ssl_cipher is empty in its session"),
+        Some(cipher) => checks.unknown(
+            "client's own TLS is off",
+            format!("its session uses {cipher}: what looks encrypted may be MySQL's own TLS inside a plaintext leg"),
+        ),
+        None => checks.unknown("client's own TLS is off", "the session did not print Ssl_cipher"),
     }
 }

@@ -1,0 +1,197 @@
+//! One object brought from one state to another, so that it can be taken back.
+
+use json_patch::Patch as JsonPatch;
+use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::core::{ApiResource, GroupVersionKind};
+use serde_json::{Value, json};
+
+use crate::access::ClusterAccess;
+use crate::apply::{Applied, FIELD_MANAGER, applied};
+use crate::error::Result;
+use crate::kinds::known;
+use crate::owned::{RUN_LABEL, Undo, dynamic};
+
+/// An object of a kind that every cluster serves by the same name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ObjectRef {
+    /// As in manifests.
+    pub api_version: String,
+    /// Its kind.
+    pub kind: String,
+    /// Its namespace.
+    pub namespace: String,
+    /// Its name.
+    pub name: String,
+}
+
+impl ObjectRef {
+    fn title(&self) -> String {
+        format!("{} {}/{}", self.kind, self.namespace, self.name)
+    }
+
+    fn resource(&self) -> Option<ApiResource> {
+        let (group, version) = self
+            .api_version
+            .split_once('/')
+            .unwrap_or(("", &self.api_version));
+        known(&GroupVersionKind::gvk(group, version, &self.kind)).map(|kind| kind.resource)
+    }
+}
+
+impl ClusterAccess {
+    /// The object as it is, without what the server keeps for itself; `None` where there is none.
+    ///
+    /// # Errors
+    /// The server refuses, or the kind is not one that overlays may change.
+    pub async fn object(&self, object: &ObjectRef) -> Result<Option<Value>> {
+        let doing = format!("read {}", object.title());
+        let api = self.api_of(object, &doing)?;
+        let found = self.found(&doing, api.get(&object.name).await)?;
+        found
+            .map(|found| {
+                serde_json::to_value(&found)
+                    .map(plain)
+                    .map_err(|error| self.failed(&doing, error.to_string()))
+            })
+            .transpose()
+    }
+
+    /// Brings an object from the state `from` to the state `to` by writing only what differs, and
+    /// remembers how to bring it back to `base`, the state before this run.
+    ///
+    /// # Errors
+    /// The server refuses: a webhook's words, a conflict, a state that is no longer `from`.
+    pub async fn bring(
+        &self,
+        object: &ObjectRef,
+        base: Option<&Value>,
+        from: Option<&Value>,
+        to: Option<&Value>,
+    ) -> Result<Applied> {
+        if from == to {
+            return Ok(Applied::default());
+        }
+        // Before the write: interrupted between the two, the clean-up finds nothing to do, which does no
+        // harm, where the other order would leave something behind.
+        self.remember_way_back(object, base, to)?;
+        let doing = format!("change {}", object.title());
+        let api = self.api_of(object, &doing)?;
+        let parameters = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let written = match (from, to) {
+            (_, None) => {
+                let gone = api.delete(&object.name, &DeleteParams::default()).await;
+                self.found(&doing, gone)?;
+                // A deletion has no version of its own that would be told; the list's is not earlier.
+                let list = api.list_metadata(&ListParams::default().limit(1)).await;
+                let list = list.map_err(|error| self.api_error(&doing, error))?;
+                return Ok(Applied::written(list.metadata.resource_version));
+            }
+            (None, Some(to)) => {
+                let mut new = to.clone();
+                self.label(&mut new);
+                let new = serde_json::from_value(new)
+                    .map_err(|error| self.failed(&doing, error.to_string()))?;
+                let post = kube::api::PostParams {
+                    field_manager: Some(FIELD_MANAGER.to_owned()),
+                    ..kube::api::PostParams::default()
+                };
+                api.create(&post, &new).await
+            }
+            (Some(from), Some(to)) => {
+                let patch = Patch::<Value>::Json(json_patch::diff(from, to));
+                api.patch(&object.name, &parameters, &patch).await
+            }
+        };
+        let written = written.map_err(|error| self.api_error(&doing, error))?;
+        let resource = self.resource_of(object, &doing)?;
+        Ok(applied(resource, object.namespace.clone(), &written))
+    }
+
+    fn remember_way_back(
+        &self,
+        object: &ObjectRef,
+        base: Option<&Value>,
+        to: Option<&Value>,
+    ) -> Result<()> {
+        let doing = format!("change {}", object.title());
+        let resource = self.resource_of(object, &doing)?;
+        let (namespace, name) = (Some(object.namespace.clone()), object.name.clone());
+        let undo = match (base, to) {
+            (base, to) if base == to => None,
+            (None, _) => Some(Undo::Delete {
+                resource,
+                namespace,
+                name,
+            }),
+            (Some(base), Some(to)) => Some(Undo::Restore {
+                resource,
+                namespace,
+                name,
+                patch: diff(to, base),
+            }),
+            (Some(base), None) => Some(Undo::Create {
+                resource,
+                namespace,
+                object: base.clone(),
+            }),
+        };
+        self.owned.varied(object.clone(), undo);
+        Ok(())
+    }
+
+    fn api_of(
+        &self,
+        object: &ObjectRef,
+        doing: &str,
+    ) -> Result<kube::Api<kube::api::DynamicObject>> {
+        let resource = self.resource_of(object, doing)?;
+        Ok(dynamic(
+            self.client.clone(),
+            &resource,
+            Some(&object.namespace),
+        ))
+    }
+
+    fn resource_of(&self, object: &ObjectRef, doing: &str) -> Result<ApiResource> {
+        object.resource().ok_or_else(|| {
+            let why = format!(
+                "{} {} is not a kind that can be changed for a case",
+                object.api_version, object.kind
+            );
+            self.failed(doing, why)
+        })
+    }
+}
+
+fn diff(from: &Value, to: &Value) -> JsonPatch {
+    json_patch::diff(from, to)
+}
+
+/// Without status and what the server writes by itself: these are not a case's to change.
+fn plain(mut object: Value) -> Value {
+    if let Some(fields) = object.as_object_mut() {
+        fields.remove("status");
+    }
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        for own in [
+            "creationTimestamp",
+            "generation",
+            "managedFields",
+            "resourceVersion",
+            "selfLink",
+            "uid",
+        ] {
+            metadata.remove(own);
+        }
+        if let Some(labels) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
+            labels.remove(RUN_LABEL);
+        }
+        if metadata.get("labels") == Some(&json!({})) {
+            metadata.remove("labels");
+        }
+    }
+    object
+}
