@@ -1,5 +1,6 @@
 //! What is wrong with a file, where, and what is allowed there.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use crate::Pos;
@@ -193,7 +194,8 @@ impl Diagnostics {
         }
         found.sort_by_key(|diagnostic| (diagnostic.line, diagnostic.column));
         // What is wrong with a case is wrong with each that was made of it.
-        found.dedup();
+        let mut seen = HashSet::new();
+        found.retain(|one| seen.insert((one.line, one.column, one.message.clone())));
         Err(Self(found))
     }
 

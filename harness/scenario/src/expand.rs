@@ -4,11 +4,15 @@ use std::collections::BTreeSet;
 
 use crate::{At, Case, Scenario};
 
+/// How many overlays one `each` may name: a small file shall not fill the memory.
+pub(crate) const MOST: usize = 64;
+
 /// Puts one case in place of each (case, overlay of its `each`), called `<name>-<overlay>`.
 pub(crate) fn expand(scenario: &mut Scenario) {
     let pairs: BTreeSet<(String, String)> = scenario
         .cases
         .iter()
+        .filter(|case| is_expanded(case))
         .flat_map(|case| {
             case.each
                 .iter()
@@ -22,15 +26,22 @@ pub(crate) fn expand(scenario: &mut Scenario) {
     scenario.cases.value = cases
         .into_iter()
         .flat_map(|case| {
-            if case.each.is_empty() {
+            if !is_expanded(&case) {
                 return vec![case];
             }
+            // An overlay that stands there twice makes one case: that it does is told elsewhere.
+            let mut seen = BTreeSet::new();
             case.each
                 .iter()
+                .filter(|overlay| seen.insert(overlay.as_str()))
                 .map(|overlay| one(&case, overlay, &pairs))
                 .collect()
         })
         .collect();
+}
+
+fn is_expanded(case: &Case) -> bool {
+    (1..=MOST).contains(&case.each.len())
 }
 
 fn one(case: &At<Case>, overlay: &At<String>, pairs: &BTreeSet<(String, String)>) -> At<Case> {

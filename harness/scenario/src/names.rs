@@ -40,10 +40,13 @@ pub(crate) fn is_name(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_label)
 }
 
+/// How long an RFC 1123 label may be.
+pub(crate) const LONGEST_LABEL: usize = 63;
+
 /// Whether a text is an RFC 1123 label: lower-case letters, digits and inner hyphens, at most 63.
 pub(crate) fn is_label(text: &str) -> bool {
     let inner = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
-    (1..=63).contains(&text.len())
+    (1..=LONGEST_LABEL).contains(&text.len())
         && text.bytes().all(inner)
         && !text.starts_with('-')
         && !text.ends_with('-')

@@ -69,6 +69,7 @@ const KINDS: &[(&str, &str)] = &[
     ("Service", "v1"),
     ("ServiceEntry", "networking.istio.io/v1"),
     ("Sidecar", "networking.istio.io/v1"),
+    ("Telemetry", "telemetry.istio.io/v1"),
     ("VirtualService", "networking.istio.io/v1"),
     ("WorkloadEntry", "networking.istio.io/v1"),
 ];
@@ -142,20 +143,25 @@ impl Overlay {
     pub fn summary(&self) -> String {
         let words: Vec<String> = self
             .edits()
-            .map(|(side, key, edit)| format!("{side} {key}: {}", edit.summary()))
+            .map(|(side, key, edit)| {
+                format!("{side} {key}: {}", edit.summary(key.kind == "Secret"))
+            })
             .collect();
         words.join("; ")
     }
 }
 
 impl Edit {
-    fn summary(&self) -> String {
+    /// What it changes, in words; values of a Secret are not told.
+    fn summary(&self, hidden: bool) -> String {
         let mut words: Vec<String> = Vec::new();
-        words.extend(
-            self.set
-                .iter()
-                .map(|(pointer, value)| format!("{pointer} = {}", value.value)),
-        );
+        words.extend(self.set.iter().map(|(pointer, value)| {
+            if hidden {
+                format!("{pointer} changed")
+            } else {
+                format!("{pointer} = {}", value.value)
+            }
+        }));
         words.extend(
             self.remove
                 .iter()

@@ -10,7 +10,7 @@ use crate::{At, Diagnostic, Diagnostics, Scenario, Source, check, yaml_error};
 /// Longer files are no scenarios, and parsing them would only cost memory.
 pub(crate) const LARGEST: usize = 1024 * 1024;
 
-/// How deep mappings and sequences may nest; the format itself needs eight levels.
+/// How deep mappings and sequences may nest; the format itself needs ten levels around the values of overlays.
 pub(crate) const DEEPEST: usize = 24;
 
 /// Reads a scenario and checks everything that can be known without other files and clusters.
@@ -26,8 +26,10 @@ pub fn parse(source: &Source) -> Result<Scenario, Diagnostics> {
     }
     match serde_saphyr::from_str_with_options::<Scenario>(&source.text, strict()) {
         Ok(mut scenario) => {
+            let mut found = check::written(&scenario, source);
             expand(&mut scenario);
-            Diagnostics::unless(check::scenario(&scenario, source), scenario)
+            found.extend(check::scenario(&scenario, source));
+            Diagnostics::unless(found, scenario)
         }
         Err(error) => {
             // A file of another version or kind has other keys: that comes before the first of them.

@@ -83,6 +83,10 @@ fn case(case: &mut Case, visit: &mut impl FnMut(&mut At<String>)) {
     for item in overlays {
         overlay(&mut item.value, visit);
     }
+    if let Some(login) = &mut case.client {
+        login.value.user.iter_mut().for_each(&mut *visit);
+        login.value.database.iter_mut().for_each(&mut *visit);
+    }
     if let Some(tls) = &mut case.tls {
         tls.value.sni.iter_mut().for_each(&mut *visit);
         if let Some(shows) = &mut tls.value.shows {

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use meshproof_scenario::{Loaded, Side, load, plan_order, substitute};
+use meshproof_scenario::{AddressOf, Loaded, Side, load, plan_order, substitute};
 
 fn tutorial() -> Loaded {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/mysql-mtls.yaml");
@@ -22,9 +22,12 @@ fn bindings_reach_every_text() {
     let lookups: Vec<_> = loaded
         .scenario
         .lookups()
-        .map(|(name, lookup)| (name, lookup.cluster))
+        .map(|(name, whose, lookup)| (name, whose, lookup.cluster))
         .collect();
-    assert_eq!(lookups, [("INGRESS_HOST", Side::Server)]);
+    assert_eq!(
+        lookups,
+        [("INGRESS_HOST", AddressOf::LoadBalancer, Side::Server)]
+    );
     let bound = loaded
         .scenario
         .bind(&loaded.source, &bindings(&loaded))

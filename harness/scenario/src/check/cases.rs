@@ -1,9 +1,9 @@
 //! Cases: every negative has a control and says who refuses and why; nothing contradicts itself.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Check;
-use crate::{At, Case, ExpectedDatabase, ExpectedHop, ExpectedLeg, Scenario, Speaks};
+use crate::{At, Case, ExpectedDatabase, ExpectedHop, ExpectedLeg, Scenario, suggest};
 
 impl Check<'_> {
     pub(super) fn cases(&mut self, scenario: &Scenario) {
@@ -15,8 +15,8 @@ impl Check<'_> {
             );
         }
         let mut first = BTreeMap::new();
+        let mut written = BTreeSet::new();
         for case in scenario.cases.iter() {
-            self.label("name of a case", &case.name);
             if let Some(line) = first.insert(case.name.as_str(), case.name.line()) {
                 let note =
                     format!("line {line} has the other one; reports tell cases apart by name");
@@ -26,7 +26,20 @@ impl Check<'_> {
                     note,
                 );
             }
-            self.case(scenario, case);
+            self.stacked(scenario, case);
+            // Where the names of `each` are wrong, so is the control's by no fault of its own.
+            let named = |name: &At<String>| scenario.overlays.contains_key(name.as_str());
+            if let Some(control) = &case.control
+                && case.is_negative()
+                && case.each.is_empty()
+                && case.uses.first().is_none_or(named)
+            {
+                self.control(scenario, case, control);
+            }
+            // Cases that `each` makes of one differ in their name and their overlay only.
+            if written.insert(case.name.pos) {
+                self.case(scenario, case);
+            }
         }
     }
 
@@ -42,9 +55,11 @@ impl Check<'_> {
             pods.into_iter(),
             "declare it under `pods` of a cluster",
         );
-        self.client(case);
+        self.client(scenario, case);
+        self.variations(case);
+        self.link(scenario, case);
         if case.is_negative() {
-            self.negative(scenario, case);
+            self.negative(case);
         } else {
             self.positive(case);
         }
@@ -53,40 +68,15 @@ impl Check<'_> {
         self.rows_of(case);
     }
 
-    /// What the client does: `sql`, or bytes that are no MySQL.
-    fn client(&mut self, case: &Case) {
-        match (case.speaks(), &case.sql) {
-            (Speaks::Mysql, None) => {
-                let message = format!("case `{}` has nothing for the client to do", case.name);
-                self.error(
-                    &case.name,
-                    message,
-                    "give it `sql`, or `speaks: plaintext` to send bytes that are no TLS",
-                );
-            }
-            (Speaks::Mysql, Some(sql)) if sql.trim().is_empty() => {
-                self.error(
-                    sql,
-                    "empty `sql`".to_owned(),
-                    "give the client a statement, as in SELECT 1",
-                );
-            }
-            (Speaks::Plaintext, Some(sql)) => {
-                self.error(
-                    sql,
-                    "`sql` in a case that speaks plaintext".to_owned(),
-                    "a client that speaks first runs no statements; leave out one of the two",
-                );
-            }
-            _ => {}
-        }
-    }
-
-    fn negative(&mut self, scenario: &Scenario, case: &Case) {
+    fn negative(&mut self, case: &Case) {
         let outcome = &case.expect.outcome;
-        match &case.control {
-            None => self.error(&case.name, format!("negative case `{}` has no control", case.name), "name under `control` the positive case, differing only in what is tested, that must pass before it"),
-            Some(control) => self.control(scenario, case, control),
+        if case.control.is_none() {
+            let message = format!("negative case `{}` has no control", case.name);
+            self.error(
+                &case.name,
+                message,
+                "name under `control` the positive case, differing only in what is tested, that must pass before it",
+            );
         }
         if case.expect.hop.is_none() {
             self.error(
@@ -127,6 +117,15 @@ impl Check<'_> {
                         found.name.line(),
                         found.expect.outcome
                     ),
+                );
+            }
+            None if scenario.cases.iter().any(|case| made_of(control, case)) => {
+                let made = scenario.cases.iter().filter(|case| made_of(control, case));
+                let made = suggest::list(made.map(|case| case.name.as_str()));
+                self.error(
+                    control,
+                    format!("control `{control}` is several cases, by its `each`"),
+                    format!("name one of {made}, or give this case the same overlays under `each`"),
                 );
             }
             None => {
@@ -288,6 +287,13 @@ impl Check<'_> {
             self.error(&rows.query, "empty `query`".to_owned(), note);
         }
     }
+}
+
+/// Whether `each` made the case of one with that name.
+fn made_of(name: &str, case: &Case) -> bool {
+    case.uses
+        .first()
+        .is_some_and(|overlay| *case.name == format!("{name}-{overlay}"))
 }
 
 /// The words of a vocabulary, for messages.

@@ -35,6 +35,9 @@ impl Check<'_> {
         for namespace in cluster.namespaces.keys() {
             self.label("namespace", namespace);
         }
+        for secret in cluster.secrets.values() {
+            self.secret(secret);
+        }
         for (name, pod) in &cluster.pods {
             self.pod(cluster, name, pod);
         }
@@ -114,6 +117,15 @@ impl Check<'_> {
                 "invalid port `0`".to_owned(),
                 "expected a number from 1 to 65535",
             );
+        }
+        for statement in &database.prepare {
+            if statement.trim().is_empty() {
+                self.error(
+                    statement,
+                    "empty statement in `prepare`".to_owned(),
+                    "give the database something to do, or leave it out",
+                );
+            }
         }
         let key = &database.password.key;
         let safe = |b: u8| b.is_ascii_alphanumeric() || b"-._".contains(&b);

@@ -3,7 +3,14 @@
 
 mod bindings;
 mod cases;
+mod client;
 mod clusters;
+mod each;
+mod link;
+mod overlays;
+mod pointers;
+mod secrets;
+mod variations;
 
 use crate::names::is_label;
 use crate::{API_VERSION, At, Diagnostic, KIND, Scenario, Source, suggest};
@@ -21,8 +28,19 @@ pub(crate) fn scenario(scenario: &Scenario, source: &Source) -> Vec<Diagnostic> 
     }
     check.clusters(scenario);
     check.database(&scenario.database);
+    check.overlays(scenario);
     check.cases(scenario);
     check.bindings(scenario);
+    check.found
+}
+
+/// What is wrong with cases as they stand in the file, before `each` makes several of one.
+pub(crate) fn written(scenario: &Scenario, source: &Source) -> Vec<Diagnostic> {
+    let mut check = Check {
+        source,
+        found: Vec::new(),
+    };
+    check.written(scenario);
     check.found
 }
 
