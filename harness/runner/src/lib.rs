@@ -12,7 +12,6 @@
 
 mod attribution;
 mod case;
-mod certificates;
 mod client;
 mod database;
 mod environment;

@@ -9,7 +9,9 @@ use std::collections::BTreeMap;
 
 use futures::future;
 use meshproof_cluster::{Activation, Applied, ClusterAccess, PodRef, Side};
+use meshproof_pki::{RunPki, Wanted, Which};
 use meshproof_record::Hop;
+use meshproof_scenario::Certificate;
 
 use clients::StartedClient;
 use server::DatabasePart;
@@ -17,7 +19,6 @@ use server::DatabasePart;
 pub(crate) use bound::{Bound, bind};
 pub(crate) use clients::Client;
 
-use crate::certificates::{self, Leaves};
 use crate::database::Database;
 use crate::observer::Event;
 use crate::proxy_log::{HopLog, ProxyLogs};
@@ -65,18 +66,12 @@ pub(crate) async fn set_up(
     clusters: &Clusters,
     timing: &Timing<'_>,
 ) -> Result<Environment, SetupError> {
-    // Milliseconds, and everything else needs it: made before the first request goes out.
-    let leaves = timing
-        .step(None, "make certificates", async {
-            certificates::make(&bound.scenario.certificates.dns_name)
-        })
-        .await
-        .during("make certificates")?;
+    let pki = RunPki::new(&bound.scenario.certificates.dns_name).during("make certificates")?;
     let work = Work {
         bound,
         clusters,
         timing,
-        leaves: &leaves,
+        pki: &pki,
     };
     let (client, server, gateways) = future::try_join3(
         Box::pin(work.cluster(Side::Client)),
@@ -127,7 +122,7 @@ struct Work<'a> {
     bound: &'a Bound,
     clusters: &'a Clusters,
     timing: &'a Timing<'a>,
-    leaves: &'a Leaves,
+    pki: &'a RunPki,
 }
 
 impl Work<'_> {
@@ -183,7 +178,14 @@ impl Work<'_> {
         };
         let secrets =
             future::try_join_all(setup.certificates.iter().map(|(name, certificate)| async {
-                let data = self.leaves.of(*certificate).clone();
+                let which = match certificate {
+                    Certificate::Client => Which::Client,
+                    Certificate::Application => Which::Application,
+                };
+                let data = self
+                    .pki
+                    .secret(&Wanted::good(which))
+                    .during("make certificates")?;
                 access
                     .apply_secret(&name.namespace, &name.name, data)
                     .await
