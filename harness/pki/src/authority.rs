@@ -3,11 +3,12 @@
 use std::fmt;
 
 use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, DistinguishedName, DnType, IsCa, Issuer,
-    KeyPair, KeyUsagePurpose,
+    BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams,
+    DistinguishedName, DnType, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose,
+    RevocationReason, RevokedCertParams, SerialNumber,
 };
 
-use crate::{Credential, Leaf, PkiError, PrivateKey, Validity, names};
+use crate::{Credential, Leaf, PkiError, PrivateKey, Validity, identity, names};
 
 /// A certificate authority. Its key never leaves it.
 pub struct Authority {
@@ -76,11 +77,44 @@ impl Authority {
             .params()?
             .signed_by(&key, &self.issuer)
             .map_err(|source| failed(leaf.subject(), source))?;
-        let chain = std::iter::once(&certificate)
-            .chain(&self.below_root)
-            .cloned()
-            .collect();
-        Ok(Credential::new(chain, PrivateKey::new(key)))
+        Ok(Credential::new(
+            certificate,
+            self.below_root.clone(),
+            PrivateKey::new(key),
+        ))
+    }
+
+    /// A list in PEM of the leaves that it revokes, which may be none. Lists of one authority are
+    /// numbered upwards.
+    ///
+    /// # Errors
+    /// The list cannot be made.
+    pub fn revocation_list(&self, number: u64, leaves: &[&Credential]) -> Result<String, PkiError> {
+        let (from, until) = Validity::LEAF.ends()?;
+        let revoked = |leaf: &&Credential| {
+            let certificate = identity::read(leaf.leaf_der())?;
+            Ok(RevokedCertParams {
+                serial_number: SerialNumber::from(identity::serial(&certificate)),
+                revocation_time: from.into(),
+                reason_code: Some(RevocationReason::KeyCompromise),
+                invalidity_date: None,
+            })
+        };
+        let params = CertificateRevocationListParams {
+            this_update: from.into(),
+            next_update: until.into(),
+            crl_number: SerialNumber::from(number),
+            issuing_distribution_point: None,
+            revoked_certs: leaves
+                .iter()
+                .map(revoked)
+                .collect::<Result<_, PkiError>>()?,
+            key_identifier_method: KeyIdMethod::Sha256,
+        };
+        params
+            .signed_by(&self.issuer)
+            .and_then(|list| list.pem())
+            .map_err(|source| failed(&format!("{}, for its revocation list", self.name), source))
     }
 
     /// Its certificate in PEM.
@@ -119,11 +153,11 @@ fn params(
 }
 
 /// A new ECDSA P-256 key.
-fn key(subject: &str) -> Result<KeyPair, PkiError> {
+pub(crate) fn key(subject: &str) -> Result<KeyPair, PkiError> {
     KeyPair::generate_for(&rcgen::PKCS_ECDSA_P256_SHA256).map_err(|source| failed(subject, source))
 }
 
-fn failed(subject: &str, source: rcgen::Error) -> PkiError {
+pub(crate) fn failed(subject: &str, source: rcgen::Error) -> PkiError {
     PkiError::Certificate {
         subject: subject.to_owned(),
         source,

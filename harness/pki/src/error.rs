@@ -28,6 +28,17 @@ pub enum PkiError {
         "making a certificate: the system clock says a time that no certificate can hold; set the clock"
     )]
     Clock,
+    /// Revocation lists go with the authorities that issue them; a proxy refuses them alone.
+    #[error("making revocation lists: no authority is trusted beside them; name at least one")]
+    ListWithoutAuthority,
+    /// What should be a certificate is none.
+    #[error("reading a certificate of {length} bytes of DER: {found}")]
+    Unreadable {
+        /// How long it is.
+        length: usize,
+        /// What is wrong with it.
+        found: String,
+    },
     /// A file could not be written.
     #[error("writing a private file {}; it must not exist yet, in a folder that can be written", path.display())]
     Write {

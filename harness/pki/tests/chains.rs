@@ -1,9 +1,12 @@
 //! Every chain verifies, and every certificate says what it must, as another library reads it.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+use std::collections::BTreeSet;
 use std::time::{Duration, Instant, SystemTime};
 
-use meshproof_pki::{Authority, Credential, Leaf, MeshCa, PkiError, Tutorial, Validity};
+use meshproof_pki::{
+    Authority, Credential, Leaf, MeshCa, PkiError, RunPki, Validity, Wanted, Which,
+};
 use x509_parser::prelude::*;
 
 const DNS: &str = "203.0.113.10.nip.io";
@@ -52,20 +55,22 @@ fn purposes(certificate: &X509Certificate<'_>) -> (bool, bool) {
 }
 
 #[test]
-fn the_tutorials_leaves_verify_and_serve_one_purpose_each() {
-    let pki = Tutorial::new(DNS).unwrap();
-    for (credential, purpose) in [
-        (&pki.application, (true, false)),
-        (&pki.client, (false, true)),
+fn leaves_below_an_intermediate_verify_and_serve_one_purpose_each() {
+    let root = Authority::root("a root").unwrap();
+    let intermediate = root.intermediate("an intermediate").unwrap();
+    for (wanted, purpose) in [
+        (Leaf::server(DNS), (true, false)),
+        (Leaf::client(DNS), (false, true)),
     ] {
-        verify(credential, pki.root.der());
-        let leaf = leaf(credential);
+        let credential = intermediate.issue(&wanted).unwrap();
+        verify(&credential, root.der());
+        let leaf = leaf(&credential);
         assert_eq!(leaf.subject().to_string(), format!("CN={DNS}"));
         assert_eq!(names(&leaf), (false, vec![format!("DNSName({DNS})")]));
         assert_eq!(purposes(&leaf), purpose);
-        assert_eq!(leaf.issuer().to_string(), "CN=meshproof intermediate");
+        assert_eq!(leaf.issuer().to_string(), "CN=an intermediate");
     }
-    let constraints = read(pki.intermediate.der())
+    let constraints = read(intermediate.der())
         .basic_constraints()
         .unwrap()
         .unwrap()
@@ -75,33 +80,15 @@ fn the_tutorials_leaves_verify_and_serve_one_purpose_each() {
 }
 
 #[test]
-fn secrets_have_the_chain_below_the_root_and_the_authorities_above_the_leaf() {
-    let pki = Tutorial::new(DNS).unwrap();
-    let data = pki.secret_data(&pki.client);
-    let [(_, key), (_, chain), (_, authorities)] = &data;
-    assert_eq!(
-        data.each_ref().map(|(name, _)| *name),
-        ["tls.key", "tls.crt", "ca.crt"]
-    );
-    assert!(key.starts_with("-----BEGIN PRIVATE KEY-----"));
-    assert_eq!(chain.matches("BEGIN CERTIFICATE").count(), 2);
-    assert!(chain.ends_with(&pki.intermediate.pem()));
-    assert_eq!(*authorities, pki.intermediate.pem() + &pki.root.pem());
-}
-
-#[test]
-fn serial_numbers_differ() {
-    let pki = Tutorial::new(DNS).unwrap();
-    let ders = [pki.root.der(), pki.intermediate.der()];
-    let all = ders
+fn serial_numbers_are_long_and_differ() {
+    let root = Authority::root("a root").unwrap();
+    let intermediate = root.intermediate("an intermediate").unwrap();
+    let leaves = [(); 2].map(|()| intermediate.issue(&Leaf::client(DNS)).unwrap());
+    let ders = [root.der(), intermediate.der()]
         .into_iter()
-        .chain(pki.application.chain_der())
-        .chain(pki.client.chain_der());
-    let mut serials: Vec<String> = all.map(|der| read(der).raw_serial_as_string()).collect();
+        .chain(leaves.iter().map(Credential::leaf_der));
+    let serials: BTreeSet<String> = ders.map(|der| read(der).raw_serial_as_string()).collect();
     assert!(serials.iter().all(|serial| serial.len() > 40));
-    serials.sort();
-    serials.dedup();
-    // Root, intermediate (also in both chains), two leaves.
     assert_eq!(serials.len(), 4);
 }
 
@@ -150,35 +137,23 @@ fn validity_begins_before_now_and_can_be_chosen() {
             .as_secs(),
     )
     .unwrap();
-    let hour = Duration::from_secs(3600);
     let credential = authority
         .issue(&Leaf::client("a.b").valid(Validity {
-            since: hour,
-            until: hour,
+            from: -3600,
+            until: 3600,
         }))
         .unwrap();
     let validity = leaf(&credential).validity().clone();
     assert!((now - 3602..=now - 3598).contains(&validity.not_before.timestamp()));
     assert!((now + 3598..=now + 3602).contains(&validity.not_after.timestamp()));
-    let never = Validity {
-        since: hour,
-        until: Duration::MAX,
-    };
-    assert!(matches!(
-        authority.issue(&Leaf::client("a.b").valid(never)),
-        Err(PkiError::Clock)
-    ));
+    for (from, until) in [(-3600, i64::MAX), (i64::MIN, 3600), (-now - 60, 0)] {
+        let never = Leaf::client("a.b").valid(Validity { from, until });
+        assert!(matches!(authority.issue(&never), Err(PkiError::Clock)));
+    }
 }
 
 #[test]
-fn names_that_are_none_are_refused() {
-    let long = format!("{}.nip.io", "a".repeat(60));
-    for name in ["", "a..b", "a b", "é.example", "-\n", "a/b", long.as_str()] {
-        assert!(
-            matches!(Tutorial::new(name), Err(PkiError::Name { .. })),
-            "{name:?}"
-        );
-    }
+fn accounts_that_are_none_are_refused() {
     let mesh = MeshCa::new("cluster.local").unwrap();
     for account in ["", "a/b", "..", "é"] {
         assert!(
@@ -186,27 +161,6 @@ fn names_that_are_none_are_refused() {
             "{account:?}"
         );
     }
-    let error = Tutorial::new("a b").unwrap_err().to_string();
-    assert_eq!(
-        error,
-        "making a certificate: `a b` is no DNS name; expected labels of letters, digits and hyphens, separated by dots"
-    );
-}
-
-#[test]
-fn debug_shows_no_key() {
-    let pki = Tutorial::new(DNS).unwrap();
-    let shown = format!(
-        "{pki:?} {:?}",
-        MeshCa::new("cluster.local")
-            .unwrap()
-            .issue("a", "b")
-            .unwrap()
-    );
-    assert!(shown.contains("PrivateKey(secret)"));
-    let key = pki.client.key();
-    let body = key.pem().lines().nth(1).unwrap().to_owned();
-    assert!(!shown.contains(&body) && !shown.contains(&format!("{:?}", &key.der()[30..40])));
 }
 
 /// Everything that one run of the tutorial needs. Prints the time; the bound is far above it, as
@@ -214,7 +168,10 @@ fn debug_shows_no_key() {
 #[test]
 fn everything_for_a_run_is_made_in_milliseconds() {
     let start = Instant::now();
-    let pki = Tutorial::new(DNS).unwrap();
+    let pki = RunPki::new(DNS).unwrap();
+    for which in [Which::Client, Which::Application] {
+        pki.secret(&Wanted::good(which)).unwrap();
+    }
     let meshes = [
         MeshCa::new("cluster.local").unwrap(),
         MeshCa::new("cluster.local").unwrap(),
@@ -236,5 +193,4 @@ fn everything_for_a_run_is_made_in_milliseconds() {
         took.as_secs_f64() * 1000.0
     );
     assert!(took < Duration::from_millis(500), "{took:?}");
-    drop(pki);
 }

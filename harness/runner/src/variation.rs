@@ -1,12 +1,9 @@
 //! What an overlay makes of an object. Pure.
 
-use std::collections::BTreeMap;
-
 use meshproof_scenario::{Edit, ObjectKey};
 use serde_json::{Map, Value, json};
 
-/// Data of a Secret, made for an edit.
-pub(crate) type SecretData = BTreeMap<String, Vec<u8>>;
+use crate::certificates::SecretData;
 
 /// The object after an edit; `None` where there is none.
 ///
@@ -155,6 +152,8 @@ fn make(object: &mut Value, pointer: &str) -> Result<(), String> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
+
     use super::*;
 
     fn edit(text: &str) -> Edit {

@@ -97,8 +97,10 @@ words! {
 words! {
     /// An authority that a Secret trusts.
     Trust {
-        /// The run's own.
+        /// The run's own: root and intermediate.
         Run = "run",
+        /// The root of the run's own alone.
+        RunRoot = "run-root",
         /// The one that takes its place in a rotation.
         New = "new",
         /// One that signed nothing.

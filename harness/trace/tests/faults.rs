@@ -8,14 +8,13 @@
 mod bench;
 #[path = "faults/left.rs"]
 mod left;
-#[path = "faults/pki.rs"]
-mod pki;
 #[path = "faults/recorded.rs"]
 mod recorded;
 
 use std::{collections::BTreeMap, process::ExitCode, sync::Arc};
 
 use libtest_mimic::{Arguments, Failed, Trial};
+use meshproof_pki::RunPki;
 use meshproof_trace::{Trace, trace};
 
 use bench::Fault;
@@ -24,7 +23,7 @@ use recorded::Recorded;
 struct All {
     faults: Vec<Fault>,
     recorded: BTreeMap<String, Recorded>,
-    pki: pki::Pki,
+    pki: RunPki,
 }
 
 fn main() -> ExitCode {
@@ -37,7 +36,7 @@ fn main() -> ExitCode {
     let all = Arc::new(All {
         faults,
         recorded,
-        pki: pki::Pki::new(),
+        pki: RunPki::new(bench::NAME).unwrap(),
     });
     let mut trials: Vec<Trial> = (0..all.faults.len())
         .map(|index| {

@@ -4,10 +4,10 @@ use std::ops::Range;
 use std::time::Duration;
 
 use meshproof_cluster::Side;
-use meshproof_pki::Leaf;
+use meshproof_pki::Wanted;
 
 use crate::client::{Hammer, Open, Stream};
-use crate::world::World;
+use crate::world::{World, good};
 
 /// New sessions that look at each change.
 const SOME: usize = 10;
@@ -102,7 +102,7 @@ spec:
 
 /// Each of these changes something else, or what new connections get; none ends a session.
 pub(crate) async fn changes_that_end_no_session(world: &mut World) {
-    let made = world.certify().await;
+    let pki = world.certify().await;
     let mut traffic = Traffic::start(world).await;
     let servers = more_servers(world);
     traffic
@@ -117,8 +117,11 @@ pub(crate) async fn changes_that_end_no_session(world: &mut World) {
     traffic
         .under(world, Side::Client, "another host and its rule", OTHER_HOST)
         .await;
-    let leaf = made.intermediate.issue(&Leaf::server(&world.url)).unwrap();
-    world.give(Side::Server, &made, &leaf).await;
+    let renewed = Wanted {
+        leaf: 1,
+        ..good(Side::Server)
+    };
+    world.give(Side::Server, &pki, &renewed).await;
     traffic.unharmed("a replaced Secret").await;
     traffic
         .under(world, Side::Server, "PeerAuthentication", STRICT)

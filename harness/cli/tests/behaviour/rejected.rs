@@ -2,10 +2,10 @@
 //! words, and what served before goes on.
 
 use meshproof_cluster::Side;
-use meshproof_pki::Tutorial;
+use meshproof_pki::{Flaw, Wanted};
 
 use crate::client::Hammer;
-use crate::world::World;
+use crate::world::{World, good};
 
 /// New sessions after a refusal.
 const SOME: usize = 20;
@@ -41,7 +41,7 @@ pub(crate) async fn a_rule_is_told_on_the_rule(world: &mut World) {
 
 /// A Secret has no place for a condition: what names it has.
 pub(crate) async fn a_certificate_is_told_on_the_gateway(world: &mut World) {
-    let made = world.certify().await;
+    let pki = world.certify().await;
     let hammer = Hammer::start(world).await;
     let (side, name) = (Side::Server, "default/gateway-mysql");
     world.says(side, "Gateway", name, "Active").await;
@@ -55,12 +55,15 @@ pub(crate) async fn a_certificate_is_told_on_the_gateway(world: &mut World) {
         assert!(told.contains(part), "{part}: {told}");
     }
     hammer.more(SOME).await;
-    world.give(side, &made, &made.application).await;
+    world.give(side, &pki, &good(side)).await;
     world.says(side, "Gateway", name, "Active").await;
     hammer.more(SOME).await;
     assert_eq!(hammer.tally().failed.len(), 0, "{:?}", hammer.tally());
     // The detector: a certificate that Envoy takes and the other side does not.
-    let other = Tutorial::new(&world.url).unwrap();
-    world.give(side, &other, &other.application).await;
+    let unknown = Wanted {
+        flaw: Some(Flaw::UnknownCa),
+        ..good(side)
+    };
+    world.give(side, &pki, &unknown).await;
     hammer.failure().await;
 }

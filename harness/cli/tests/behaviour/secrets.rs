@@ -3,12 +3,12 @@
 use std::time::{Duration, Instant};
 
 use meshproof_cluster::Side;
-use meshproof_pki::{Leaf, Tutorial};
+use meshproof_pki::{Signer, Trust, Wanted};
 use meshproof_record::{Cause, Hop};
 
 use crate::client::Hammer;
 use crate::logs::recorded;
-use crate::world::World;
+use crate::world::{World, good};
 
 /// Envoy's own wait for the first answer to a secret; nobody shortens it.
 const FIRST_ANSWER: Duration = Duration::from_secs(15);
@@ -66,15 +66,21 @@ async fn refused_as_recorded(world: &World, end: &End, recording: &str) {
 
 /// Leaf certificates of both sides, three times, under one authority.
 pub(crate) async fn replaced_leaves_fail_no_session(world: &mut World) {
-    let made = world.certify().await;
+    let pki = world.certify().await;
     let hammer = Hammer::start(world).await;
     let marks = world.logs.mark();
-    for round in 1..=3 {
-        let name = format!("client-{round}.example");
-        let server = made.intermediate.issue(&Leaf::server(&world.url)).unwrap();
-        let client = made.intermediate.issue(&Leaf::client(&name)).unwrap();
-        world.give(Side::Server, &made, &server).await;
-        world.give(Side::Client, &made, &client).await;
+    for leaf in 1..=3 {
+        let name = format!("client-{leaf}.example");
+        let server = Wanted {
+            leaf,
+            ..good(Side::Server)
+        };
+        let client = Wanted {
+            dns_name: Some(name.clone()),
+            ..good(Side::Client)
+        };
+        world.give(Side::Server, &pki, &server).await;
+        world.give(Side::Client, &pki, &client).await;
         hammer.more(MANY).await;
         let shown = format!("CN={name}");
         let shows = |line: &meshproof_evidence::HopLine| line.peer_subject.text() == Some(&shown);
@@ -83,49 +89,61 @@ pub(crate) async fn replaced_leaves_fail_no_session(world: &mut World) {
     assert!(hammer.unharmed(world).await >= 3 * MANY);
 }
 
+/// A leaf of the new authority, and that authority alone to trust.
+fn new_authority(side: Side) -> Wanted {
+    Wanted {
+        signer: Signer::New,
+        trusts: vec![Trust::New],
+        ..good(side)
+    }
+}
+
 /// A new authority, first trusted by both sides beside the old one, then used.
 pub(crate) async fn an_authority_trusted_first_fails_no_session(world: &mut World) {
-    let old = world.certify().await;
-    let new = Tutorial::new(&world.url).unwrap();
+    let pki = world.certify().await;
     let hammer = Hammer::start(world).await;
-    let both = old.ca_chain_pem() + &new.ca_chain_pem();
-    for (side, leaf) in [
-        (Side::Server, &old.application),
-        (Side::Client, &old.client),
-    ] {
-        world.give_trusting(side, leaf, &both).await;
+    let trusting_both = |side, signer| Wanted {
+        signer,
+        trusts: vec![Trust::Run, Trust::New],
+        ..good(side)
+    };
+    for side in [Side::Server, Side::Client] {
+        let old = trusting_both(side, Signer::Run);
+        world.give(side, &pki, &old).await;
     }
     hammer.more(MANY).await;
-    for (side, leaf) in [
-        (Side::Client, &new.client),
-        (Side::Server, &new.application),
-    ] {
-        world.give_trusting(side, leaf, &both).await;
+    for side in [Side::Client, Side::Server] {
+        let new = trusting_both(side, Signer::New);
+        world.give(side, &pki, &new).await;
         hammer.more(MANY).await;
     }
     // Only the new one is left, so both sides show certificates of it.
-    world.give(Side::Server, &new, &new.application).await;
-    world.give(Side::Client, &new, &new.client).await;
+    for side in [Side::Server, Side::Client] {
+        world.give(side, &pki, &new_authority(side)).await;
+    }
     hammer.more(MANY).await;
     assert!(hammer.unharmed(world).await >= 4 * MANY);
 }
 
 /// One side first: sessions fail until the other follows, and then without a restart no more.
 pub(crate) async fn an_authority_replaced_on_one_side_first_fails_sessions(world: &mut World) {
-    world.certify().await;
-    let new = Tutorial::new(&world.url).unwrap();
+    let pki = world.certify().await;
     let hammer = Hammer::start(world).await;
     hammer.more(MANY).await;
     assert_eq!(hammer.tally().failed.len(), 0, "before");
     let marks = world.logs.mark();
-    world.give(Side::Server, &new, &new.application).await;
+    world
+        .give(Side::Server, &pki, &new_authority(Side::Server))
+        .await;
     hammer.failure().await;
     let unknown = |line: &meshproof_evidence::HopLine| {
         let why = line.upstream_failure.text().unwrap_or_default();
         why.contains("CERTIFICATE_VERIFY_FAILED")
     };
     world.logs.line(&marks, Hop::Egress, unknown).await;
-    world.give(Side::Client, &new, &new.client).await;
+    world
+        .give(Side::Client, &pki, &new_authority(Side::Client))
+        .await;
     hammer.more(2).await;
     let after = hammer.tally().failed.len();
     hammer.more(MANY).await;
@@ -147,9 +165,7 @@ async fn deleted(world: &mut World, end: &End, recording: &str) {
     world.settle(end.side).await;
     refused_as_recorded(world, end, recording).await;
     // The Secret comes back: healed without a restart.
-    let made = Tutorial::new(&world.url).unwrap();
-    world.give(Side::Server, &made, &made.application).await;
-    world.give(Side::Client, &made, &made.client).await;
+    world.certify().await;
     world.connects().await;
 }
 
@@ -167,21 +183,20 @@ pub(crate) async fn waits_15_s_deleted_at_the_egress_it_serves_until_the_restart
 
 /// A Secret that loses its authorities: the gateway keeps those it had.
 pub(crate) async fn authorities_taken_away_change_nothing(world: &mut World) {
-    let made = world.certify().await;
+    let pki = world.certify().await;
     let hammer = Hammer::start(world).await;
-    for (side, leaf) in [
-        (Side::Server, &made.application),
-        (Side::Client, &made.client),
-    ] {
-        world.give_trusting(side, leaf, "").await;
+    let trusting = |side, trusts| Wanted {
+        trusts,
+        ..good(side)
+    };
+    for side in [Side::Server, Side::Client] {
+        world.give(side, &pki, &trusting(side, vec![])).await;
     }
     hammer.more(2 * MANY).await;
     hammer.unharmed(world).await;
     // The detector: with authorities that did not sign the other's certificate, sessions fail.
-    let other = Tutorial::new(&world.url).unwrap().ca_chain_pem();
-    world
-        .give_trusting(Side::Server, &made.application, &other)
-        .await;
+    let other = trusting(Side::Server, vec![Trust::Other]);
+    world.give(Side::Server, &pki, &other).await;
     assert_ne!(world.session().await.exit, Some(0));
 }
 
@@ -206,15 +221,10 @@ async fn never_there(world: &mut World, end: &End, recording: &str) {
     hammer.stop(world).await;
     world.says(end.side, end.kind, end.object, "Active").await;
     refused_as_recorded(world, end, recording).await;
-    let made = Tutorial::new(&world.url).unwrap();
-    world.give(Side::Server, &made, &made.application).await;
-    world.give(Side::Client, &made, &made.client).await;
-    let leaf = if end.hop == Hop::Ingress {
-        &made.application
-    } else {
-        &made.client
-    };
-    world.give_as(end.side, "never", &made, leaf).await;
+    let pki = world.certify().await;
+    world
+        .give_as(end.side, "never", &pki, &good(end.side))
+        .await;
     world.connects().await;
 }
 
@@ -228,13 +238,13 @@ pub(crate) async fn waits_15_s_never_there_at_the_egress(world: &mut World) {
 
 /// A Secret that comes soon after the rule that names it: no session fails.
 pub(crate) async fn one_that_comes_after_its_rule_heals(world: &mut World) {
-    let made = world.certify().await;
+    let pki = world.certify().await;
     let hammer = Hammer::start(world).await;
     let begun = Instant::now();
-    for (end, leaf) in [(&INGRESS, &made.application), (&EGRESS, &made.client)] {
+    for end in [&INGRESS, &EGRESS] {
         world.write(end.side, &end.naming(world, "late")).await;
         world.says(end.side, end.kind, end.object, "Warming").await;
-        world.give_as(end.side, "late", &made, leaf).await;
+        world.give_as(end.side, "late", &pki, &good(end.side)).await;
         world.says(end.side, end.kind, end.object, "Active").await;
         hammer.more(MANY / 2).await;
     }

@@ -1,5 +1,6 @@
 //! The tutorial's two clusters, set up and proven good, and the ways to change them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use meshproof_cluster::kube::api::{Api, DeleteParams};
@@ -7,7 +8,7 @@ use meshproof_cluster::kube::core::{ApiResource, DynamicObject, GroupVersionKind
 use meshproof_cluster::{
     Activation, Applied, ClientPod, ClusterAccess, Command, Manifest, PodRef, Side,
 };
-use meshproof_pki::{Credential, Tutorial};
+use meshproof_pki::{RunPki, Wanted, Which};
 use meshproof_pocket::{ClusterName, Pocket};
 use meshproof_record::{Hop, Status};
 use meshproof_runner::{Clusters, Nobody, Options, Stop};
@@ -159,58 +160,38 @@ impl World {
         self.active(side, &applied.unwrap()).await;
     }
 
-    /// Puts a certificate of `from` into a gateway's Secret and waits until that is active.
-    pub(crate) async fn give(&self, side: Side, from: &Tutorial, certificate: &Credential) {
-        self.give_as(side, credential(side), from, certificate)
-            .await;
+    /// Puts certificates into a gateway's Secret and waits until they are active.
+    pub(crate) async fn give(&self, side: Side, pki: &RunPki, wanted: &Wanted) {
+        self.give_as(side, credential(side), pki, wanted).await;
     }
 
     /// The same under a name of its own.
-    pub(crate) async fn give_as(
-        &self,
-        side: Side,
-        name: &str,
-        from: &Tutorial,
-        certificate: &Credential,
-    ) {
-        self.put(side, name, from.secret_data(certificate).into())
-            .await;
-    }
-
-    /// A certificate with authorities of the test's choice, or none.
-    pub(crate) async fn give_trusting(&self, side: Side, leaf: &Credential, authorities: &str) {
-        let mut data = vec![("tls.key", leaf.key().pem()), ("tls.crt", leaf.chain_pem())];
-        if !authorities.is_empty() {
-            data.push(("ca.crt", authorities.to_owned()));
-        }
-        self.put(side, credential(side), data).await;
-    }
-
-    /// Writes a gateway's Secret with the same text under every key, and waits for nothing.
-    pub(crate) async fn write_secret(&self, side: Side, text: &str) {
-        let data = ["tls.key", "tls.crt", "ca.crt"].map(|key| (key, text.to_owned()));
-        self.written(side, credential(side), data.into()).await;
-    }
-
-    async fn put(&self, side: Side, name: &str, data: Vec<(&str, String)>) {
+    pub(crate) async fn give_as(&self, side: Side, name: &str, pki: &RunPki, wanted: &Wanted) {
+        let data = pki.secret(wanted).unwrap();
         let applied = self.written(side, name, data).await;
         self.active(side, &applied).await;
     }
 
-    async fn written(&self, side: Side, name: &str, data: Vec<(&str, String)>) -> Applied {
-        let data = data.into_iter();
-        let data = data.map(|(key, pem)| (key.to_owned(), pem.into_bytes()));
+    /// Writes a gateway's Secret with the same text under every key, and waits for nothing.
+    pub(crate) async fn write_secret(&self, side: Side, text: &str) {
+        let data =
+            ["tls.key", "tls.crt", "ca.crt"].map(|key| (key.to_owned(), text.as_bytes().to_vec()));
+        self.written(side, credential(side), data.into()).await;
+    }
+
+    async fn written(&self, side: Side, name: &str, data: BTreeMap<String, Vec<u8>>) -> Applied {
         let access = self.clusters.get(side);
-        let applied = access.apply_secret("istio-system", name, data.collect());
+        let applied = access.apply_secret("istio-system", name, data);
         applied.await.unwrap()
     }
 
-    /// New certificates for both gateways, of an authority that the test has.
-    pub(crate) async fn certify(&self) -> Tutorial {
-        let made = Tutorial::new(&self.url).unwrap();
-        self.give(Side::Server, &made, &made.application).await;
-        self.give(Side::Client, &made, &made.client).await;
-        made
+    /// New certificates for both gateways, of authorities that the test has.
+    pub(crate) async fn certify(&self) -> RunPki {
+        let pki = RunPki::new(&self.url).unwrap();
+        for side in [Side::Server, Side::Client] {
+            self.give(side, &pki, &good(side)).await;
+        }
+        pki
     }
 
     /// The command of a MySQL client, in the client's pod.
@@ -262,6 +243,14 @@ impl World {
         })
         .await;
     }
+}
+
+/// The first good leaf of a side's gateway.
+pub(crate) fn good(side: Side) -> Wanted {
+    Wanted::good(match side {
+        Side::Client => Which::Client,
+        Side::Server => Which::Application,
+    })
 }
 
 /// The Secret of a gateway's end of the leg between the clusters.

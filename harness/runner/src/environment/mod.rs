@@ -20,7 +20,7 @@ pub(crate) use bound::{Bound, bind};
 pub(crate) use clients::Client;
 pub(crate) use vary::overlays;
 
-use crate::certificates::{self, Leaves};
+use crate::certificates::Certificates;
 use crate::database::Database;
 use crate::observer::Event;
 use crate::proxy_log::{HopLog, ProxyLogs};
@@ -61,7 +61,7 @@ pub(crate) struct Environment {
     /// Configuration that is not active, or not known to be.
     pub(crate) inactive: Vec<String>,
     /// The certificates of the run.
-    pub(crate) leaves: Leaves,
+    pub(crate) certificates: Certificates,
     varied: Varied,
 }
 
@@ -71,18 +71,13 @@ pub(crate) async fn set_up(
     clusters: &Clusters,
     timing: &Timing<'_>,
 ) -> Result<Environment, SetupError> {
-    // Milliseconds, and everything else needs it: made before the first request goes out.
-    let leaves = timing
-        .step(None, "make certificates", async {
-            certificates::make(&bound.scenario.certificates.dns_name)
-        })
-        .await
-        .during("make certificates")?;
+    let dns_name = &bound.scenario.certificates.dns_name;
+    let certificates = Certificates::new(dns_name).during("make certificates")?;
     let work = Work {
         bound,
         clusters,
         timing,
-        leaves: &leaves,
+        certificates: &certificates,
     };
     let (client, server, gateways) = future::try_join3(
         Box::pin(work.cluster(Side::Client)),
@@ -98,7 +93,7 @@ pub(crate) async fn set_up(
     });
     let late = future::try_join_all(settled).await?;
     let mut environment = Environment {
-        leaves,
+        certificates,
         varied: Varied::default(),
         clients: BTreeMap::new(),
         logs: gateways,
@@ -135,7 +130,7 @@ struct Work<'a> {
     bound: &'a Bound,
     clusters: &'a Clusters,
     timing: &'a Timing<'a>,
-    leaves: &'a Leaves,
+    certificates: &'a Certificates,
 }
 
 impl Work<'_> {
@@ -192,7 +187,7 @@ impl Work<'_> {
         let secrets =
             future::try_join_all(setup.certificates.iter().map(|(name, certificate)| async {
                 let data = self
-                    .leaves
+                    .certificates
                     .secret(certificate)
                     .during("make certificates")?;
                 access

@@ -112,7 +112,7 @@ impl Environment {
             .collect();
         for (side, key, edit) in edits {
             let secret = match &edit.secret {
-                Some(wanted) => Some(self.leaves.secret(&wanted.value)?),
+                Some(wanted) => Some(self.certificates.secret(&wanted.value)?),
                 None => None,
             };
             let target = targets.entry((side, key.clone())).or_default();
@@ -169,7 +169,7 @@ impl Environment {
             .flat_map(|overlay| overlay.client.values())
             .filter_map(|edit| edit.secret.as_ref());
         let last = secrets.last();
-        last.map(|secret| self.leaves.fingerprint(&secret.value))
+        last.map(|secret| self.certificates.fingerprint(&secret.value))
             .transpose()
     }
 }

@@ -1,71 +1,23 @@
 //! Each judgement below was tried on Envoy 1.40 with the same certificates made by OpenSSL.
 
-use std::time::{Duration, SystemTime};
+use std::time::SystemTime;
 
+use meshproof_pki::{Authority, Leaf, Validity};
 use meshproof_record::Cause;
-use rcgen::{
-    BasicConstraints, Certificate, CertificateParams, CertificateRevocationListParams, DnType,
-    ExtendedKeyUsagePurpose, IsCa, Issuer, KeyIdMethod, KeyPair, KeyUsagePurpose, SerialNumber,
-};
+use rcgen::{CertificateParams, KeyPair, KeyUsagePurpose};
 use serde_json::json;
 
 use super::{Bundle, Chain, Role, Unusable, verify};
 use crate::credential::Names;
 
-const DAY: Duration = Duration::from_secs(86_400);
-
-struct Authority {
-    certificate: Certificate,
-    issuer: Issuer<'static, KeyPair>,
+/// A leaf of an authority, without the authorities above it.
+fn leaf(authority: &Authority, leaf: &Leaf) -> String {
+    let made = authority.issue(leaf).unwrap();
+    made.without_intermediates().chain_pem()
 }
 
-impl Authority {
-    fn new(name: &str, above: Option<&Self>) -> Self {
-        let mut params = CertificateParams::default();
-        params.distinguished_name.push(DnType::CommonName, name);
-        params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
-        params.key_usages = vec![KeyUsagePurpose::KeyCertSign, KeyUsagePurpose::CrlSign];
-        let key = KeyPair::generate().unwrap();
-        let certificate = match above {
-            Some(above) => params.signed_by(&key, &above.issuer).unwrap(),
-            None => params.self_signed(&key).unwrap(),
-        };
-        Self {
-            certificate,
-            issuer: Issuer::new(params, key),
-        }
-    }
-
-    fn leaf(&self, name: &str) -> (String, String) {
-        self.leaf_with(name, KeyUsagePurpose::DigitalSignature)
-    }
-
-    fn leaf_with(&self, name: &str, usage: KeyUsagePurpose) -> (String, String) {
-        let mut params = CertificateParams::new(vec![name.to_owned()]).unwrap();
-        params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ClientAuth];
-        params.key_usages = vec![usage];
-        params.not_before = (SystemTime::now() - DAY).into();
-        params.not_after = (SystemTime::now() + DAY).into();
-        let key = KeyPair::generate().unwrap();
-        let leaf = params.signed_by(&key, &self.issuer).unwrap();
-        (leaf.pem(), key.serialize_pem())
-    }
-
-    fn pem(&self) -> String {
-        self.certificate.pem()
-    }
-
-    fn list(&self) -> String {
-        let params = CertificateRevocationListParams {
-            this_update: (SystemTime::now() - DAY).into(),
-            next_update: (SystemTime::now() + DAY).into(),
-            crl_number: SerialNumber::from(vec![1]),
-            issuing_distribution_point: None,
-            revoked_certs: Vec::new(),
-            key_identifier_method: KeyIdMethod::Sha256,
-        };
-        params.signed_by(&self.issuer).unwrap().pem().unwrap()
-    }
+fn list(authority: &Authority) -> String {
+    authority.revocation_list(1, &[]).unwrap()
 }
 
 fn now() -> i64 {
@@ -89,9 +41,9 @@ fn judged(
 
 #[test]
 fn paths() {
-    let root = Authority::new("root", None);
-    let middle = Authority::new("middle", Some(&root));
-    let (leaf, _) = middle.leaf("c.example");
+    let root = Authority::root("root").unwrap();
+    let middle = root.intermediate("middle").unwrap();
+    let leaf = leaf(&middle, &Leaf::client("c.example"));
     let (both, whole) = (middle.pem() + &root.pem(), leaf.clone() + &middle.pem());
     let judged =
         |chain: &str, trusted: &str| judged(chain, trusted, None, &Names::default(), now());
@@ -113,7 +65,7 @@ fn paths() {
         Some(Cause::UnknownCa),
         "intermediate missing"
     );
-    let stranger = Authority::new("middle", None);
+    let stranger = Authority::root("middle").unwrap();
     assert_eq!(
         judged(&whole, &stranger.pem()),
         Some(Cause::UnknownCa),
@@ -123,60 +75,85 @@ fn paths() {
 
 #[test]
 fn revocation_needs_a_list_of_every_issuer() {
-    let root = Authority::new("root", None);
-    let middle = Authority::new("middle", Some(&root));
-    let chain = middle.leaf("c.example").0 + &middle.pem();
+    let root = Authority::root("root").unwrap();
+    let middle = root.intermediate("middle").unwrap();
+    let shown = middle.issue(&Leaf::client("c.example")).unwrap();
+    let chain = shown.chain_pem();
     let both = middle.pem() + &root.pem();
     let judged =
         |trusted: &str, lists: &str| judged(&chain, trusted, Some(lists), &Names::default(), now());
-    assert_eq!(judged(&both, &(middle.list() + &root.list())), None);
-    assert_eq!(judged(&both, &middle.list()), Some(Cause::UnknownCa));
-    assert_eq!(judged(&both, &root.list()), Some(Cause::UnknownCa));
+    assert_eq!(judged(&both, &(list(&middle) + &list(&root))), None);
+    assert_eq!(judged(&both, &list(&middle)), Some(Cause::UnknownCa));
+    assert_eq!(judged(&both, &list(&root)), Some(Cause::UnknownCa));
+    let revoked = middle.revocation_list(2, &[&shown]).unwrap();
     assert_eq!(
-        judged(&middle.pem(), &middle.list()),
+        judged(&both, &(revoked + &list(&root))),
+        Some(Cause::Revoked)
+    );
+    assert_eq!(
+        judged(&middle.pem(), &list(&middle)),
         Some(Cause::UnknownCa)
     );
 }
 
 #[test]
-fn names_purposes_and_times() {
-    let root = Authority::new("root", None);
+fn names_and_times() {
+    let root = Authority::root("root").unwrap();
     let wanted = |name: &str| Names {
         matchers: vec![json!({"exact": name})],
         ..Names::default()
     };
-    let (wild, _) = root.leaf("*.c.example");
-    let judged = |chain: &str, names: &Names, at| judged(chain, &root.pem(), None, names, at);
-    assert_eq!(judged(&wild, &wanted("x.c.example"), now()), None);
-    assert_eq!(judged(&wild, &wanted("*.c.example"), now()), None);
+    let wild = Leaf::client("*.c.example");
+    let (expired, early) = (
+        leaf(&root, &wild.clone().valid(Validity::EXPIRED)),
+        leaf(&root, &wild.clone().valid(Validity::NOT_YET)),
+    );
+    let wild = leaf(&root, &wild);
+    let judged = |chain: &str, names: &Names| judged(chain, &root.pem(), None, names, now());
+    assert_eq!(judged(&wild, &wanted("x.c.example")), None);
+    assert_eq!(judged(&wild, &wanted("*.c.example")), None);
     assert_eq!(
-        judged(&wild, &wanted("y.x.c.example"), now()),
+        judged(&wild, &wanted("y.x.c.example")),
         Some(Cause::SanMismatch)
     );
-    let (enciphers, _) = root.leaf_with("c.example", KeyUsagePurpose::KeyEncipherment);
+    let none = Names::default();
+    assert_eq!(judged(&expired, &none), Some(Cause::Expired));
+    assert_eq!(judged(&early, &none), Some(Cause::NotYetValid));
+}
+
+#[test]
+fn a_key_that_only_enciphers_signs_no_handshake() {
+    let usage = |usage| {
+        let mut params = CertificateParams::default();
+        params.key_usages = vec![usage];
+        let pem = params
+            .self_signed(&KeyPair::generate().unwrap())
+            .unwrap()
+            .pem();
+        judged(&pem, &pem, None, &Names::default(), now())
+    };
+    assert_eq!(usage(KeyUsagePurpose::DigitalSignature), None);
     assert_eq!(
-        judged(&enciphers, &Names::default(), now()),
+        usage(KeyUsagePurpose::KeyEncipherment),
         Some(Cause::WrongPurpose)
-    );
-    let (day, none) = (86_400, Names::default());
-    assert_eq!(judged(&wild, &none, now() + 2 * day), Some(Cause::Expired));
-    assert_eq!(
-        judged(&wild, &none, now() - 2 * day),
-        Some(Cause::NotYetValid)
     );
 }
 
 #[test]
 fn material_that_envoy_refuses_and_material_that_is_left_out() {
     use base64::{Engine, engine::general_purpose::STANDARD};
-    let root = Authority::new("root", None);
-    let ((leaf, key), (_, other)) = (root.leaf("a.example"), root.leaf("b.example"));
+    let root = Authority::root("root").unwrap();
+    let pair = |name: &str| {
+        let made = root.issue(&Leaf::client(name)).unwrap();
+        (made.chain_pem(), made.key().pem())
+    };
+    let ((leaf, key), (_, other)) = (pair("a.example"), pair("b.example"));
     let read = |chain: &[u8], key: &str| Chain::read(chain, Some(key.as_bytes())).err();
     assert_eq!(read(leaf.as_bytes(), &key), None);
     let message = |error: Option<Unusable>| error.unwrap().to_string();
     insta::assert_snapshot!(message(read(leaf.as_bytes(), &other)), @"its private key is not the key of its certificate");
     insta::assert_snapshot!(message(read(STANDARD.encode(&leaf).as_bytes(), &key)), @"its certificate is encoded in base64 twice");
-    insta::assert_snapshot!(message(read(root.certificate.der(), &key)), @"its certificate is DER, and Envoy is given PEM");
+    insta::assert_snapshot!(message(read(root.der(), &key)), @"its certificate is DER, and Envoy is given PEM");
     insta::assert_snapshot!(message(read(key.as_bytes(), &key)), @"its PEM holds no certificate");
     assert_eq!(read(b"left out", &key), Some(Unusable::Withheld));
     assert_eq!(read(leaf.as_bytes(), "left out"), None);

@@ -3,15 +3,15 @@
 use std::{collections::BTreeMap, fs, path::Path, sync::Arc, time::SystemTime};
 
 use meshproof_mesh::{ClusterFile, MeshConfig};
+use meshproof_pki::{Flaw, RunPki, Signer, Trust, Wanted, Which};
 use meshproof_trace::{ClientTls, Cluster, Opening, Query, TlsVersion};
-use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
 use serde::Deserialize;
 use serde_json::{Value, json};
 
-use crate::{
-    pki::{NAME, Pki},
-    recorded::Recorded,
-};
+use crate::recorded::Recorded;
+
+/// The name that certificates are for.
+pub(crate) const NAME: &str = "203.0.113.10.nip.io";
 
 /// A fault, as a change of the tutorial.
 #[derive(Deserialize)]
@@ -48,13 +48,13 @@ const OUTSIDE: &str =
 
 /// The objects of one of the tutorial's clusters, with certificates in place of stand-ins.
 struct Bench<'a> {
-    pki: &'a Pki,
+    pki: &'a RunPki,
     client: Vec<Value>,
     server: Vec<Value>,
 }
 
 /// Builds the clusters of a fault.
-pub(crate) fn clusters(fault: &Fault, pki: &Pki) -> Vec<Cluster> {
+pub(crate) fn clusters(fault: &Fault, pki: &RunPki) -> Vec<Cluster> {
     let mut bench = Bench {
         pki,
         client: objects("client-tutorial"),
@@ -108,15 +108,17 @@ fn find<'a>(objects: &'a mut [Value], wanted: &str) -> &'a mut Value {
 impl Bench<'_> {
     fn certificates(&mut self, fault: &Fault) {
         let kind = |side: &str| fault.shows.get(side).map_or("good", String::as_str);
-        let client = self.pki.pair(kind("client"), ClientAuth);
-        let server = self.pki.pair(kind("server"), ServerAuth);
-        let data = |pair: &crate::pki::Pair| json!({"tls.crt": base64(&pair.chain), "tls.key": base64(&pair.key), "ca.crt": base64(&pair.ca)});
-        find(&mut self.client, "Secret/client-credential")["data"] = data(&client);
-        let secret = find(&mut self.server, "Secret/mysql-credential");
-        secret["data"] = data(&server);
+        let client = wanted(Which::Client, kind("client"));
+        let mut server = wanted(Which::Application, kind("server"));
         if fault.revoked {
-            secret["data"]["ca.crl"] = base64(&self.pki.lists()).into();
+            server.revokes = vec![Which::Client];
         }
+        let data = |wanted| -> BTreeMap<String, String> {
+            let data = self.pki.secret(wanted).unwrap().into_iter();
+            data.map(|(key, value)| (key, base64(&value))).collect()
+        };
+        find(&mut self.client, "Secret/client-credential")["data"] = json!(data(&client));
+        find(&mut self.server, "Secret/mysql-credential")["data"] = json!(data(&server));
     }
 
     fn change(&mut self, change: &Change) {
@@ -126,9 +128,10 @@ impl Bench<'_> {
             _ => panic!("a change is of one cluster"),
         };
         if let Some(object) = &change.add {
+            let other = self.pki.authorities_pem(&[Trust::Other]).unwrap();
             let text = object
                 .to_string()
-                .replace("$unknown-ca", &base64(&self.pki.strangers()));
+                .replace("$unknown-ca", &base64(other.as_bytes()));
             objects.push(serde_json::from_str(&text).unwrap());
         } else if change.remove {
             let gone = find(objects, name).clone();
@@ -141,13 +144,37 @@ impl Bench<'_> {
     }
 }
 
-fn base64(text: &str) -> String {
+fn base64(content: &[u8]) -> String {
     use base64::{Engine, engine::general_purpose::STANDARD};
-    STANDARD.encode(text)
+    STANDARD.encode(content)
+}
+
+/// The certificates that a fault names.
+fn wanted(which: Which, kind: &str) -> Wanted {
+    let good = Wanted::good(which);
+    let flaw = match kind {
+        "good" => return good,
+        "new-authority" => {
+            return Wanted {
+                signer: Signer::New,
+                trusts: vec![Trust::New],
+                ..good
+            };
+        }
+        "expired" => Flaw::Expired,
+        "server-purpose" => Flaw::WrongPurpose,
+        "other-name" => Flaw::OtherName,
+        "unknown-ca" => Flaw::UnknownCa,
+        other => panic!("no such certificate: {other}"),
+    };
+    Wanted {
+        flaw: Some(flaw),
+        ..good
+    }
 }
 
 /// The question that the recording answers.
-pub(crate) fn query(fault: &Fault, recorded: &Recorded, pki: &Pki) -> Query {
+pub(crate) fn query(fault: &Fault, recorded: &Recorded, pki: &RunPki) -> Query {
     let from = match recorded.source.as_str() {
         "pod with sidecar in the client cluster" => "client:default/mysql-client-1",
         "pod without sidecar in the client cluster" => "client:unencrypted/mysql-client-2",
@@ -174,11 +201,11 @@ pub(crate) fn query(fault: &Fault, recorded: &Recorded, pki: &Pki) -> Query {
     }
 }
 
-fn tls(fault: &Fault, pki: &Pki) -> ClientTls {
+fn tls(fault: &Fault, pki: &RunPki) -> ClientTls {
     let said = |key: &str| fault.opens.get(key).map(String::as_str);
     let certificate = said("certificate").map(|kind| {
-        let kind = if kind == "client" { "good" } else { kind };
-        pki.pair(kind, ClientAuth).chain.into_bytes()
+        let shown = pki.credential(&wanted(Which::Client, kind)).unwrap();
+        shown.chain_pem().into_bytes()
     });
     ClientTls {
         sni: Some(said("sni").unwrap_or(NAME).to_owned()),
