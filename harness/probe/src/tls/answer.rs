@@ -100,6 +100,9 @@ fn certificates(content: &[u8]) -> Option<Vec<Vec<u8>>> {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+
     use super::*;
 
     fn record_of(kind: u8, content: &[u8]) -> Vec<u8> {
@@ -140,6 +143,20 @@ mod tests {
             .flat_map(|part| record_of(HANDSHAKE, part))
             .collect();
         assert_eq!(Answer::read(&records), expected);
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_an_answer_or_none(mut bytes in vec(any::<u8>(), 0..200), handshake: bool) {
+            if handshake {
+                bytes = record_of(HANDSHAKE, &bytes);
+            }
+            let answer = Answer::read(&bytes);
+            // Nothing is made up: a certificate is somewhere in what came.
+            for part in answer.chain.iter().filter(|part| !part.is_empty()) {
+                prop_assert!(bytes.windows(part.len()).any(|found| found == part));
+            }
+        }
     }
 
     #[test]
