@@ -63,6 +63,7 @@ fn main() -> ExitCode {
             a_subset_renamed_in_the_naive_order_fails_sessions;
         prober:
             the_ingress_gateway_says_why_it_refuses,
+            a_database_that_never_greets_is_told,
             its_servers_run_in_pods;
         rejected:
             a_rule_is_told_on_the_rule,

@@ -8,12 +8,16 @@ use meshproof_pki::{Credential, Tutorial};
 use meshproof_probe::{
     ClientCertificate, IMAGE, Opening, ProbeReport, Request, TlsOpening, TlsVersion,
 };
-use meshproof_record::{ProbeEnd, ProbeTcpEnd};
+use meshproof_record::{Cause, Hop, ProbeEnd, ProbeTcpEnd};
+use meshproof_runner::{Explained, Shape, explain};
 use serde_json::json;
 
+use crate::logs::Marks;
+use crate::wait::until;
 use crate::world::World;
 
 const OUTSIDE: &str = "unencrypted";
+const DATABASE: &str = "app=mysql";
 /// Where the ingress gateway takes MySQL.
 const GATEWAY_PORT: u16 = 13306;
 
@@ -79,6 +83,25 @@ fn of(world: &World, version: TlsVersion, shown: Option<&Credential>) -> TlsOpen
     }
 }
 
+/// What the attribution makes of a session of the prober, and of what the proxies logged since `marks`.
+fn explained(world: &World, marks: &Marks, report: &ProbeReport) -> Explained {
+    let logs = world.logs.since(marks);
+    let lines = |hop| -> Vec<&str> { logs[&hop].iter().map(|line| line.raw.as_str()).collect() };
+    let record = json!({
+        "source": "pod without sidecar in the client cluster",
+        "target": format!("{}:{}", report.host, report.port),
+        "speaks": if report.tls.is_some() { "tls" } else { "plaintext" },
+        "client": {"exit": 0, "stdout": serde_json::to_string(report).unwrap()},
+        "logs": {"client": lines(Hop::ClientSidecar), "egress": lines(Hop::Egress),
+                 "ingress": lines(Hop::Ingress), "server": lines(Hop::ServerSidecar)},
+    });
+    explain(&record.to_string(), Shape::Default).unwrap()
+}
+
+fn found(explained: &Explained) -> (Option<Hop>, Option<Cause>) {
+    (explained.hop, explained.cause)
+}
+
 /// The alert that came, and whether it came behind the handshake.
 fn alert(report: &ProbeReport) -> Option<(u8, bool)> {
     let alert = report.tls.as_ref()?.alert_received.as_ref()?;
@@ -101,7 +124,12 @@ pub(crate) async fn the_ingress_gateway_says_why_it_refuses(world: &mut World) {
         assert_eq!(tls.version.as_deref(), Some(version.number()));
         assert_eq!(tls.chain[0].subject, format!("CN={}", world.url));
         assert!(good.first_bytes.as_ref().unwrap().protected && tls.certificate_sent);
+        let marks = world.logs.mark();
         let bare = prober.tls(of(world, version, None)).await;
+        world.logs.line(&marks, Hop::Ingress, |_| true).await;
+        let refusal = explained(world, &marks, &bare);
+        let expected = (Some(Hop::Ingress), Some(Cause::NoClientCertificate));
+        assert_eq!(found(&refusal), expected, "{refusal:#?}");
         assert_eq!(alert(&bare), Some(none), "{bare:#?}");
         assert_eq!(bare.tls.as_ref().unwrap().asked_for_certificate, Some(true));
         let foreign = of(world, version, Some(&stranger.client));
@@ -127,6 +155,39 @@ pub(crate) async fn the_ingress_gateway_says_why_it_refuses(world: &mut World) {
     assert!(dropped.every_address(|end| end == ProbeTcpEnd::TimedOut));
     let unknown = prober.probe("a.invalid", 1, 100, Opening::Silent).await;
     assert!(unknown.dns.error.is_some() && unknown.tcp.is_empty());
+}
+
+pub(crate) async fn a_database_that_never_greets_is_told(world: &mut World) {
+    let made = world.certify().await;
+    let image = "image: mysql:5.6";
+    let hush = format!("image: {IMAGE}\n        command: [meshproof-probe, hush, \"3306\"]");
+    let database = world.changed("mysql.yaml", image, &hush);
+    let server = &world.clusters.server;
+    let before = server.ready_pods("default", DATABASE).await.unwrap();
+    world.apply(Side::Server, &database).await;
+    until("another database", server.facts.ready_within, async || {
+        let now = server.ready_pods("default", DATABASE).await.unwrap();
+        let other = now.len() == 1 && now != before;
+        other.then_some(()).ok_or_else(|| format!("{now:?}"))
+    })
+    .await;
+    world.settle(Side::Server).await;
+    world.logs.follow_database(&world.clusters).await;
+    let world = &*world;
+    let marks = world.logs.mark();
+    let prober = Prober::start(world, Side::Client).await;
+    let opening = of(world, TlsVersion::V13, Some(&made.client));
+    let opening = Opening::Tls(Box::new(opening));
+    let held = prober.probe(&world.url, GATEWAY_PORT, 300, opening).await;
+    assert_eq!(
+        (held.end, held.greeted()),
+        (ProbeEnd::Held, false),
+        "{held:#?}"
+    );
+    world.logs.line(&marks, Hop::ServerSidecar, |_| true).await;
+    let silence = explained(world, &marks, &held);
+    let expected = (Some(Hop::Mysqld), Some(Cause::NoGreeting));
+    assert_eq!(found(&silence), expected, "{silence:#?}");
 }
 
 pub(crate) async fn its_servers_run_in_pods(world: &mut World) {

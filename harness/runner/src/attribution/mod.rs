@@ -9,6 +9,7 @@ mod contradiction;
 mod logs;
 mod needs;
 mod probe;
+mod ungreeted;
 
 pub(crate) use probe::{is_unanswered, said, settled};
 
@@ -122,6 +123,7 @@ pub(crate) fn attribute(signs: &Signs<'_>) -> Attribution {
         dropped.map(|how| Claim::new(DROPPED, "network", how)),
         logs::claim(&found),
         silence(signs),
+        ungreeted::claim(signs),
     ]
     .into_iter()
     .flatten()

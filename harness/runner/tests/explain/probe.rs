@@ -246,6 +246,53 @@ fn a_name_without_an_address_ends_at_the_client() {
     assert_eq!(found, (Outcome::Unreachable, Hop::Client, Cause::Dns));
 }
 
+/// Through the ingress gateway with the right certificate, to a database that says nothing for 1971 ms.
+fn ungreeted() -> (ProbeReport, Recorded) {
+    let mut report = closed(Some(tls(None, true)));
+    (report.end, report.hold_ms) = (ProbeEnd::Held, 1900);
+    let mut record = record("unmeshed-tls13-good-cert", &report);
+    for hop in ["ingress", "server"] {
+        change(&mut record, hop, " 0 104 1971 ", " 0 0 1971 ");
+    }
+    (report, record)
+}
+
+fn change(record: &mut Recorded, hop: &str, from: &str, to: &str) {
+    let line = &mut record.lines(hop)[0];
+    let text = line.as_str().unwrap();
+    assert!(text.contains(from), "{text}");
+    *line = text.replace(from, to).into();
+}
+
+#[test]
+fn a_database_that_never_greets_is_told_by_its_sidecar() {
+    let (_, record) = ungreeted();
+    for shape in SHAPES {
+        let found = certain(&record.explain(shape));
+        assert_eq!(
+            found,
+            (Outcome::Unreachable, Hop::Mysqld, Cause::NoGreeting)
+        );
+    }
+}
+
+#[test]
+fn another_silence_is_not_the_database_s() {
+    let open = |change: &dyn Fn(&mut ProbeReport, &mut Recorded)| {
+        let (mut report, mut record) = ungreeted();
+        change(&mut report, &mut record);
+        let stdout = serde_json::to_string(&report).unwrap();
+        record.evidence["client"]["stdout"] = stdout.into();
+        let explained = record.explain(Shape::AsRecorded);
+        assert_eq!(observed(&explained), None, "{explained:#?}");
+    };
+    open(&|report, _| report.end = ProbeEnd::ClosedByPeer);
+    open(&|report, _| report.tls.as_mut().unwrap().finished = false);
+    open(&|_, record| change(record, "server", " 0 0 1971 ", " 0 0 3 "));
+    open(&|_, record| change(record, "server", " 0 0 1971 ", " 0 104 1971 "));
+    open(&|_, record| record.lines("server").clear());
+}
+
 #[test]
 fn a_closing_without_a_word_is_left_to_the_logs() {
     let open = silent("unmeshed-13306-speaks", &closed(None)).explain(Shape::AsRecorded);
