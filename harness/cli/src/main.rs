@@ -28,8 +28,9 @@ use crate::exit::Exit;
 fn main() -> ExitCode {
     // Before any thread exists: in the child that owns the namespaces this does not return.
     meshproof_pocket_node::entry();
-    // The router pods run this program under another name.
-    if let Some(code) = meshproof_pocket::router::entry() {
+    // Router pods and pods of the prober run this program under other names.
+    let applet = meshproof_pocket::router::entry().or_else(meshproof_probe::entry);
+    if let Some(code) = applet {
         return code;
     }
     let args = match Args::try_parse() {

@@ -14,6 +14,8 @@ mod conditions;
 mod logs;
 #[path = "behaviour/order.rs"]
 mod order;
+#[path = "behaviour/prober.rs"]
+mod prober;
 #[path = "behaviour/rejected.rs"]
 mod rejected;
 #[path = "behaviour/removals.rs"]
@@ -59,6 +61,10 @@ fn main() -> ExitCode {
             changes_that_end_no_session,
             a_subset_renamed_in_order_fails_no_session,
             a_subset_renamed_in_the_naive_order_fails_sessions;
+        prober:
+            the_ingress_gateway_says_why_it_refuses,
+            a_database_that_never_greets_is_told,
+            its_servers_run_in_pods;
         rejected:
             a_rule_is_told_on_the_rule,
             a_certificate_is_told_on_the_gateway;

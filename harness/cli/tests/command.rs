@@ -3,8 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use std::fs;
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 fn meshproof(arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_meshproof"))
@@ -54,6 +55,23 @@ fn wrong_arguments_are_bad_input() {
         assert_eq!(code(&output), 3, "{arguments:?}: {}", stderr(&output));
         assert!(stdout(&output).is_empty(), "{arguments:?}");
     }
+}
+
+/// Under another name it is the prober: a request that is none has the prober's exit code and words.
+#[test]
+fn under_its_name_the_prober_answers() {
+    let output = Command::new(env!("CARGO_BIN_EXE_meshproof"))
+        .arg0(meshproof_probe::COMMAND)
+        .arg("connect")
+        .stdin(Stdio::null())
+        .output()
+        .unwrap();
+    assert_eq!(code(&output), 2);
+    let said = stderr(&output);
+    assert!(
+        said.starts_with("meshproof-probe: the request is not valid"),
+        "{said}"
+    );
 }
 
 #[test]

@@ -14,6 +14,7 @@ pub mod attribute;
 pub mod classify;
 pub mod leg;
 pub mod logs;
+pub mod probe;
 pub mod stitch;
 pub mod tls_client;
 
@@ -25,5 +26,6 @@ pub use attribute::{Attribution, Opening, attribute};
 pub use classify::{Finding, classify};
 pub use leg::{LegProof, prove_legs};
 pub use logs::{LogsError, read_logs};
+pub use probe::probe_finding;
 pub use stitch::{HopLogs, PATH, SessionPath, Stitched, stitch};
 pub use tls_client::TlsEnd;

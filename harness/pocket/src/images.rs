@@ -12,18 +12,21 @@ pub enum Image {
     Proxy,
     /// The cluster's router.
     Router,
+    /// The prober, beside a MySQL client: whatever command is asked for, or none.
+    Probe,
     /// A plain system image: whatever command is asked for, from the host's programs.
     System,
 }
 
 /// The table, by repository name without registry and tag.
-const TABLE: [(&str, Image); 12] = [
+const TABLE: [(&str, Image); 13] = [
     ("mysql", Image::Mysql),
     ("mariadb", Image::Mysql),
     ("percona", Image::Mysql),
     ("istio/proxyv2", Image::Proxy),
     ("istio-proxy", Image::Proxy),
     (ROUTER_IMAGE, Image::Router),
+    (meshproof_probe::IMAGE, Image::Probe),
     ("debian", Image::System),
     ("ubuntu", Image::System),
     ("busybox", Image::System),
@@ -81,6 +84,7 @@ mod tests {
             resolve("docker.io/istio/proxyv2:1.32.0"),
             Some(Image::Proxy)
         );
+        assert_eq!(resolve("ghcr.io/meshproof/probe:0.1"), Some(Image::Probe));
         assert_eq!(resolve("registry.k8s.io/pause:3.10"), Some(Image::System));
     }
 

@@ -8,8 +8,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod probe;
 mod word;
 
+pub use probe::{
+    ProbeAlert, ProbeBytes, ProbeCertificate, ProbeDns, ProbeEnd, ProbeFirst, ProbeLevel,
+    ProbeOpening, ProbeReport, ProbeReportError, ProbeTcp, ProbeTcpEnd, ProbeTls,
+};
 pub use word::word;
 
 /// The version written in [`RunRecord::schema`].

@@ -25,14 +25,19 @@ impl Logs {
         let mut logs = Self(BTreeMap::new());
         let sidecar = clusters.client.follow_log(client, CONTAINER).await;
         logs.0.insert(Hop::ClientSidecar, sidecar.unwrap());
-        let database = clusters.server.wait_deployment_pods("default", "mysql");
-        let database = database.await.unwrap().remove(0);
-        let sidecar = clusters.server.follow_log(&database, CONTAINER).await;
-        logs.0.insert(Hop::ServerSidecar, sidecar.unwrap());
+        logs.follow_database(clusters).await;
         for hop in [Hop::Egress, Hop::Ingress] {
             logs.follow_gateway(clusters, hop).await;
         }
         logs
+    }
+
+    /// Follows the sidecar of the database's pod that is ready now.
+    pub(crate) async fn follow_database(&mut self, clusters: &Clusters) {
+        let database = clusters.server.wait_deployment_pods("default", "mysql");
+        let database = database.await.unwrap().remove(0);
+        let sidecar = clusters.server.follow_log(&database, CONTAINER).await;
+        self.0.insert(Hop::ServerSidecar, sidecar.unwrap());
     }
 
     /// Follows the gateway's pod that is ready now.

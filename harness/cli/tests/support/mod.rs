@@ -16,10 +16,11 @@ use meshproof_pocket::{Pocket, PocketError, PocketOptions, install};
 use meshproof_pocket_node::NodeError;
 use meshproof_scenario::Loaded;
 
-/// What a test program does before anything else: it is the node's child and the routers' program too.
+/// What a test program does before anything else: it is the node's child, the routers' program and the
+/// prober too.
 pub(crate) fn entry() -> Option<ExitCode> {
     meshproof_pocket_node::entry();
-    meshproof_pocket::router::entry()
+    meshproof_pocket::router::entry().or_else(meshproof_probe::entry)
 }
 
 /// The tutorial's scenario.

@@ -40,7 +40,7 @@ pub struct Programs {
     pub data_directory: PathBuf,
     /// `nft`.
     pub nft: Program,
-    /// This very program, for the router's own commands.
+    /// This very program, for its applets: the router's commands and the prober.
     pub own: PathBuf,
 }
 
@@ -93,7 +93,8 @@ pub(super) fn container(
             }
         }
         Image::Proxy => envoy(programs),
-        Image::Router => router(command, args, programs),
+        Image::Router => waiting(command, args, router_mounts(programs)),
+        Image::Probe => waiting(command, args, probe_mounts(programs)),
     };
     if spec.argv.is_empty() {
         return Err(ProgramError::NoCommand);
@@ -320,23 +321,35 @@ fn envoy(programs: &Programs) -> ContainerSpec {
     }
 }
 
-/// The router runs nothing by itself; it is there to be looked into.
-fn router(command: Vec<String>, args: Vec<String>, programs: &Programs) -> ContainerSpec {
+/// Runs nothing by itself: it is there for commands to be run in it.
+fn waiting(command: Vec<String>, args: Vec<String>, mounts: Vec<Mount>) -> ContainerSpec {
     let mut argv: Vec<String> = command.into_iter().chain(args).collect();
     if argv.is_empty() {
         argv = ["sleep", "infinity"].map(str::to_owned).to_vec();
     }
-    let mut mounts: Vec<Mount> = library_mounts(programs).collect();
-    mounts.push(show(
-        &programs.own,
-        format!("{BIN}/{}", crate::router::COMMAND),
-    ));
-    mounts.push(show(&programs.nft.path, format!("{BIN}/nft")));
     ContainerSpec {
         argv,
         mounts,
         ..ContainerSpec::default()
     }
+}
+
+/// This very program under the name of one of its applets.
+fn applet(name: &str, programs: &Programs) -> Mount {
+    show(&programs.own, format!("{BIN}/{name}"))
+}
+
+fn router_mounts(programs: &Programs) -> Vec<Mount> {
+    let mut mounts: Vec<Mount> = library_mounts(programs).collect();
+    mounts.push(applet(crate::router::COMMAND, programs));
+    mounts.push(show(&programs.nft.path, format!("{BIN}/nft")));
+    mounts
+}
+
+fn probe_mounts(programs: &Programs) -> Vec<Mount> {
+    let mut mounts = mysql_mounts(programs);
+    mounts.push(applet(meshproof_probe::COMMAND, programs));
+    mounts
 }
 
 #[cfg(test)]
@@ -424,6 +437,17 @@ mod tests {
                 .iter()
                 .any(|m| m.path == Path::new("/meshproof/bin/mysql"))
         );
+    }
+
+    #[test]
+    fn a_probe_waits_for_commands_or_runs_the_one_that_it_was_given() {
+        let of = |spec| container(Image::Probe, &spec, &[], &programs()).expect("spec");
+        let waiting = of(json!({}));
+        assert_eq!(waiting.argv, ["sleep", "infinity"]);
+        let here = |path: &str| waiting.mounts.iter().any(|m| m.path == Path::new(path));
+        assert!(here("/meshproof/bin/meshproof-probe") && here("/meshproof/bin/mysql"));
+        let hush = of(json!({"command": ["meshproof-probe"], "args": ["hush", "3306"]}));
+        assert_eq!(hush.argv, ["meshproof-probe", "hush", "3306"]);
     }
 
     #[test]

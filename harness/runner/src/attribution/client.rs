@@ -3,7 +3,7 @@
 use meshproof_record::{Cause, Hop, Observed, Outcome};
 use meshproof_sql::{ClientEnd, FirstPacket};
 
-use super::{CONNECTED, Claim, Client, Signs};
+use super::{CONNECTED, Claim, Client, Signs, probe};
 
 pub(super) fn claim(signs: &Signs<'_>) -> Option<Claim> {
     let client = signs.client.as_ref().ok()?;
@@ -13,6 +13,7 @@ pub(super) fn claim(signs: &Signs<'_>) -> Option<Claim> {
             Some(FirstPacket::Greeting) => CONNECTED,
             Some(FirstPacket::Error) | None => return None,
         },
+        Client::Probe(report) => probe::settled(report)?,
     };
     Some(Claim::new(observed, "client", how(client)))
 }
@@ -55,6 +56,7 @@ fn how(client: &Client) -> String {
             }
         }
         Client::Raw { .. } => "the database's greeting reached the client".to_owned(),
+        Client::Probe(report) => format!("the prober says: {}", probe::said(report)),
     }
 }
 
@@ -78,17 +80,19 @@ pub(super) fn said(signs: &Signs<'_>) -> Option<String> {
             (None, Some(tls)) if tls.alert.is_some() => tls.line.clone(),
             (None, _) => "it received no MySQL greeting".to_owned(),
         }),
+        Client::Probe(report) => Some(probe::said(report)),
     }
 }
 
 /// A refusal of TCP. Nobody says whose: a pod without a listener, or the network's.
 pub(super) fn refused_tcp(signs: &Signs<'_>) -> Option<(String, Vec<Observed>)> {
-    let Ok(Client::MySql {
-        end: ClientEnd::Refused(error),
-        ..
-    }) = &signs.client
-    else {
-        return None;
+    let said = match &signs.client {
+        Ok(Client::MySql {
+            end: ClientEnd::Refused(error),
+            ..
+        }) => error.message.clone(),
+        Ok(Client::Probe(report)) if probe::is_refused(report) => probe::said(report),
+        _ => return None,
     };
     let refused = |hop, cause| Observed {
         outcome: Outcome::Refused,
@@ -100,10 +104,7 @@ pub(super) fn refused_tcp(signs: &Signs<'_>) -> Option<(String, Vec<Observed>)> 
         .map_or_else(|| super::logs::GATES.to_vec(), |peer| vec![peer]);
     let closed = peers.into_iter().map(|hop| refused(hop, Cause::NoListener));
     let fits = std::iter::once(refused(Hop::Network, Cause::Refused)).chain(closed);
-    Some((
-        format!("the client says: {}", error.message),
-        fits.collect(),
-    ))
+    Some((format!("the client says: {said}"), fits.collect()))
 }
 
 /// Whether the database's greeting reached the client.
@@ -111,5 +112,6 @@ pub(super) fn greeted(signs: &Signs<'_>) -> Option<bool> {
     match signs.client.as_ref().ok()? {
         Client::MySql { end, .. } => end.greeted(),
         Client::Raw { first, .. } => (*first == Some(FirstPacket::Greeting)).then_some(true),
+        Client::Probe(report) => Some(report.greeted()),
     }
 }

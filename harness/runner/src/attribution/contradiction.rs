@@ -86,11 +86,13 @@ fn with_statements(signs: &Signs<'_>, claim: &Claim) -> Option<String> {
     }
 }
 
-/// A policy acts after the greeting, and so does the database itself. Nobody else lets it through.
+/// A policy acts after the greeting, and so does the database itself. A client that speaks TLS may get
+/// one in plaintext. Nobody else lets it through.
 fn with_greeting(signs: &Signs<'_>, claim: &Claim) -> Option<String> {
     let may = claim.observed.outcome == Outcome::Connected
         || claim.observed.hop == Hop::Mysqld && claim.observed.cause != Cause::ServerDown
-        || claim.observed.cause == Cause::PolicyDenied;
+        || claim.observed.cause == Cause::PolicyDenied
+        || claim.observed.hop == Hop::Client && claim.observed.cause == Cause::TlsToPlaintext;
     (!may && client::greeted(signs) == Some(true)).then(|| {
         format!(
             "{}, but the database's greeting reached the client",

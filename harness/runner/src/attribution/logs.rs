@@ -1,7 +1,7 @@
 //! What the proxies say, and the alert that a TLS client received.
 
 use meshproof_evidence::classify::{Finding, Weight};
-use meshproof_evidence::{Attribution as Findings, attribute};
+use meshproof_evidence::{Address, Attribution as Findings, HopLine, attribute, probe_finding};
 use meshproof_record::{Cause, Hop, Observed, Outcome};
 
 use super::{Claim, Client, Shown, Signs, client};
@@ -13,27 +13,52 @@ pub(super) const GATES: [Hop; 3] = [Hop::Egress, Hop::Ingress, Hop::ServerSideca
 /// What every hop's lines and the client's alert say.
 pub(super) fn findings(signs: &Signs<'_>) -> Findings {
     let mut found = attribute(signs.logs, &signs.lost, signs.opening);
-    if let Ok(Client::Raw { tls: Some(tls), .. }) = &signs.client
-        && let Some(peer) = peer(signs)
-        && let Some(finding) = tls.finding(peer)
-    {
+    let heard = match &signs.client {
+        Ok(Client::Raw { tls: Some(tls), .. }) => peer(signs).and_then(|peer| tls.finding(peer)),
+        Ok(Client::Probe(report)) => probe_finding(report, peer(signs)),
+        _ => None,
+    };
+    if let Some(finding) = heard {
         found.add(finding);
     }
     found
 }
 
-/// Who the client speaks TLS to: the hop that it addressed, else the first that logged anything. With
-/// a sidecar it may be anybody at the end of a tunnel.
+/// Who the client speaks TLS to: the hop that it addressed, else the first that logged it. With a
+/// sidecar it may be anybody at the end of a tunnel; where it is not known whether there is one, a line
+/// of it tells.
 fn peer(signs: &Signs<'_>) -> Option<Hop> {
-    let logged = |hop: &&Hop| signs.logs.get(hop).is_some_and(|lines| !lines.is_empty());
-    let first = GATES.iter().find(logged).copied();
-    match (signs.sidecar, signs.peer) {
+    let tunnel = || {
+        let lines = signs.logs.get(&Hop::ClientSidecar);
+        lines.map(|lines| !lines.is_empty())
+    };
+    let first = logged(signs);
+    match (signs.sidecar.or_else(tunnel), signs.peer) {
         (Some(true), _) => None,
         (_, Some(peer)) if first.is_some_and(|first| first < peer) => None,
         (_, Some(peer)) => Some(peer),
         (_, None) if signs.lost.is_empty() => first,
         (_, None) => None,
     }
+}
+
+/// Who logged the client's connection, the first on the path. Where lines may be of other sessions, only
+/// one who alone took connections at the port that the prober dialled.
+fn logged(signs: &Signs<'_>) -> Option<Hop> {
+    let lines = |hop: &Hop| signs.logs.get(hop).map(Vec::as_slice).unwrap_or_default();
+    let Ok(Client::Probe(report)) = &signs.client else {
+        return GATES.into_iter().find(|hop| !lines(hop).is_empty());
+    };
+    let dialled = |line: &HopLine| {
+        let local = line.downstream_local.value().and_then(Address::port);
+        local == Some(report.port)
+    };
+    let mut all = GATES.into_iter().filter(|hop| {
+        let mut lines = lines(hop).iter();
+        lines.any(|line| signs.alone || dialled(line))
+    });
+    let first = all.next()?;
+    (signs.alone || all.next().is_none()).then_some(first)
 }
 
 pub(super) fn claim(found: &Findings) -> Option<Claim> {
@@ -114,7 +139,7 @@ fn nothing(signs: &Signs<'_>) -> String {
         Ok(Client::MySql { end, .. }) => end
             .error()
             .map_or_else(|| "nothing".to_owned(), |error| error.message.clone()),
-        Ok(Client::Raw { .. }) => client::said(signs).unwrap_or_default(),
+        Ok(Client::Raw { .. } | Client::Probe(_)) => client::said(signs).unwrap_or_default(),
     };
     let lost: Vec<String> = signs
         .lost

@@ -8,9 +8,13 @@ mod client;
 mod contradiction;
 mod logs;
 mod needs;
+mod probe;
+mod ungreeted;
+
+pub(crate) use probe::{is_unanswered, said, settled};
 
 use meshproof_evidence::{HopLogs, Opening, TlsEnd};
-use meshproof_record::{Cause, Hop, Observed, Outcome};
+use meshproof_record::{Cause, Hop, Observed, Outcome, ProbeReport};
 use meshproof_sql::{ClientEnd, FirstPacket};
 
 /// What is known of one session, whoever collected it.
@@ -45,6 +49,8 @@ pub(crate) enum Client {
         first: Option<FirstPacket>,
         tls: Option<TlsEnd>,
     },
+    /// The prober.
+    Probe(Box<ProbeReport>),
 }
 
 /// What follows.
@@ -117,6 +123,7 @@ pub(crate) fn attribute(signs: &Signs<'_>) -> Attribution {
         dropped.map(|how| Claim::new(DROPPED, "network", how)),
         logs::claim(&found),
         silence(signs),
+        ungreeted::claim(signs),
     ]
     .into_iter()
     .flatten()
@@ -156,20 +163,16 @@ pub(crate) fn attribute(signs: &Signs<'_>) -> Attribution {
 fn silence(signs: &Signs<'_>) -> Option<Claim> {
     let lines = signs.logs.values().any(|lines| !lines.is_empty());
     let silent = !lines && signs.lost.is_empty() && signs.sidecar != Some(true);
-    match &signs.client {
+    let said = match &signs.client {
         Ok(Client::MySql {
             end: ClientEnd::NoAnswer(error),
             ..
-        }) if silent => Some(Claim::new(
-            DROPPED,
-            "silence",
-            format!(
-                "the client says: {}; no proxy logged a connection",
-                error.message
-            ),
-        )),
-        _ => None,
-    }
+        }) if silent => error.message.clone(),
+        Ok(Client::Probe(report)) if silent && probe::is_unanswered(report) => probe::said(report),
+        _ => return None,
+    };
+    let how = format!("the client says: {said}; no proxy logged a connection");
+    Some(Claim::new(DROPPED, "silence", how))
 }
 
 fn evidence(

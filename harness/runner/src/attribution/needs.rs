@@ -4,7 +4,7 @@ use meshproof_evidence::{HopLine, Logged};
 use meshproof_record::{Cause, Hop, Observed};
 use meshproof_sql::ClientEnd;
 
-use super::{Client, Signs, client};
+use super::{Client, Signs, client, probe};
 use crate::words;
 
 const WIRE: &str = "a capture on the link between the clusters, the routers' counters, or a prober that opens TLS from the same pod";
@@ -50,7 +50,8 @@ fn is_silent(signs: &Signs<'_>) -> bool {
                     .error()
                     .is_some_and(|error| error.errno == Some(TIMED_OUT))
         }
-        _ => false,
+        Ok(Client::Probe(report)) => probe::waited(report),
+        Ok(Client::Raw { .. }) | Err(_) => false,
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use meshproof_evidence::access_log::{DetectError, LogError};
 use meshproof_evidence::{Expected, HopLine, HopLogs, Opening, PATH, TlsEnd, read_log};
-use meshproof_record::Hop;
+use meshproof_record::{Hop, ProbeReport, ProbeReportError};
 use meshproof_sql::{FirstPacket, client_end};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -28,6 +28,9 @@ pub enum RecordError {
         "not a record of a session: `speaks` is `{0}`, expected mysql, plaintext or tls at its beginning"
     )]
     Speaks(String),
+    /// What its client printed looks like a report of the prober.
+    #[error("not a record of a session")]
+    Probe(#[from] ProbeReportError),
     /// Counters below what reading them costs.
     #[error(
         "not a record of a session: `mysqld` has {counter} {found}, but the probe that reads it makes {probe}"
@@ -138,7 +141,10 @@ impl Known {
         let (logs, lost) = logs(&record.logs, shape)?;
         let statements = record.mysqld.as_ref().map(statements).transpose()?;
         Ok(Self {
-            client: record.client.map(|program| client(&program, opening)),
+            client: record
+                .client
+                .map(|program| client(&program, opening))
+                .transpose()?,
             opening,
             sidecar: sidecar(&record.source),
             peer: peer(&record.source, &record.target),
@@ -178,8 +184,14 @@ fn opening(speaks: &str) -> Result<Opening, RecordError> {
     }
 }
 
-fn client(program: &Program, opening: Opening) -> Client {
-    match opening {
+/// How a report of the prober begins, whose standard output it is.
+const REPORT: &str = "{\"host\":";
+
+fn client(program: &Program, opening: Opening) -> Result<Client, ProbeReportError> {
+    if program.stdout.starts_with(REPORT) {
+        return ProbeReport::read(&program.stdout).map(|report| Client::Probe(Box::new(report)));
+    }
+    Ok(match opening {
         Opening::ServerFirst => Client::MySql {
             end: client_end(program.exit, &program.stderr),
             printed: !program.stdout.trim().is_empty(),
@@ -188,7 +200,7 @@ fn client(program: &Program, opening: Opening) -> Client {
             first: FirstPacket::read(&program.stdout),
             tls: (opening == Opening::Tls).then(|| TlsEnd::read(&program.stderr)),
         },
-    }
+    })
 }
 
 fn statements(counters: &Counters) -> Result<Option<u64>, RecordError> {

@@ -1,7 +1,7 @@
 //! What the raw evidence of a case says, read once: the client's end and rows, the hops' lines.
 
 use meshproof_evidence::{HopLine, HopLogs, Opening, Reader, read_log};
-use meshproof_record::{CaseRecord, ClientEvidence, Hop, LogEvidence};
+use meshproof_record::{CaseRecord, ClientEvidence, Hop, LogEvidence, ProbeOpening, ProbeReport};
 use meshproof_sql::{ClientEnd, client_end, parse_batch};
 
 use crate::client::split_cipher;
@@ -9,8 +9,10 @@ use crate::client::split_cipher;
 /// The evidence of one case, read.
 pub(super) struct Facts<'a> {
     pub(super) case: &'a CaseRecord,
-    /// How the client ended, unless it speaks first: that one is no MySQL client.
+    /// How the client ended, where it is a MySQL client: one that speaks first is none.
     pub(super) end: Option<ClientEnd>,
+    /// What the prober reports where it was the client, or why it does not.
+    pub(super) probe: Option<Result<ProbeReport, String>>,
     /// Lines by hop; hops whose lines cannot be read are not in it.
     pub(super) logs: HopLogs,
     /// Why lines of a hop cannot be read.
@@ -19,15 +21,15 @@ pub(super) struct Facts<'a> {
 
 impl<'a> Facts<'a> {
     pub(super) fn of(case: &'a CaseRecord) -> Self {
-        let end = case
-            .evidence
-            .client
-            .as_ref()
-            .filter(|_| case.speaks != PLAINTEXT)
+        let client = case.evidence.client.as_ref();
+        let probe = client.filter(|client| is_probe(client)).map(report);
+        let end = client
+            .filter(|_| case.speaks != PLAINTEXT && probe.is_none())
             .map(end_of);
         let mut facts = Self {
             case,
             end,
+            probe,
             logs: HopLogs::new(),
             unreadable: Vec::new(),
         };
@@ -43,10 +45,17 @@ impl<'a> Facts<'a> {
     }
 
     pub(super) fn opening(&self) -> Opening {
-        if self.case.speaks == PLAINTEXT {
-            Opening::Plaintext
-        } else {
-            Opening::ServerFirst
+        if let Some(Ok(report)) = &self.probe {
+            return match report.opening {
+                ProbeOpening::Silent => Opening::ServerFirst,
+                ProbeOpening::Speak => Opening::Plaintext,
+                ProbeOpening::Tls => Opening::Tls,
+            };
+        }
+        match self.case.speaks.as_str() {
+            PLAINTEXT => Opening::Plaintext,
+            TLS => Opening::Tls,
+            _ => Opening::ServerFirst,
         }
     }
 
@@ -100,6 +109,22 @@ pub(super) type Printed = (Option<String>, Vec<Vec<String>>);
 
 /// How a client that speaks first stands in the record.
 pub(super) const PLAINTEXT: &str = "plaintext";
+
+/// How a client that opens TLS by itself stands in the record.
+const TLS: &str = "tls";
+
+fn is_probe(client: &ClientEvidence) -> bool {
+    let program = client.command.first();
+    program.is_some_and(|program| program == meshproof_probe::COMMAND)
+}
+
+fn report(client: &ClientEvidence) -> Result<ProbeReport, String> {
+    if let Some(stopped) = &client.stopped {
+        return Err(stopped.clone());
+    }
+    ProbeReport::of_output(client.exit, &client.stdout, &client.stderr)
+        .map_err(|error| error.to_string())
+}
 
 pub(super) fn end_of(client: &ClientEvidence) -> ClientEnd {
     client_end(client.exit, &client.stderr)

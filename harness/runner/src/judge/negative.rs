@@ -1,12 +1,12 @@
 //! What a case that must be refused has to show.
 
-use meshproof_record::{Cause, ClientEvidence, Hop, Observed, Outcome, Status};
+use meshproof_record::{Cause, ClientEvidence, Hop, Observed, Outcome, ProbeReport, Status};
 use meshproof_sql::{ClientEnd, FirstPacket};
 
 use super::checks::Checks;
 use super::facts::{Facts, end_of};
 use super::{database, positive, source};
-use crate::attribution::Attribution;
+use crate::attribution::{Attribution, said};
 use crate::words;
 
 pub(super) fn check(
@@ -54,7 +54,9 @@ fn nothing_came_back(facts: &Facts<'_>, checks: &mut Checks) {
     let Some(client) = &facts.case.evidence.client else {
         return checks.unknown("nothing came back", facts.why_missing(source::CLIENT));
     };
-    if facts.speaks_first() {
+    if let Some(probe) = &facts.probe {
+        probed(facts, probe, checks);
+    } else if facts.speaks_first() {
         bytes_back(client, checks);
         match &facts.case.evidence.waiting_client {
             Some(waiting) => greeting(facts, waiting, "waiting client gets no greeting", checks),
@@ -90,10 +92,29 @@ fn bytes_back(client: &ClientEvidence, checks: &mut Checks) {
     }
 }
 
+/// What the prober got. Without its report nothing is known.
+fn probed(facts: &Facts<'_>, probe: &Result<ProbeReport, String>, checks: &mut Checks) {
+    const WHAT: &str = "prober gets no greeting";
+    match probe {
+        Err(why) => checks.unknown(WHAT, why.as_str()),
+        Ok(report) if report.greeted() && may_be_greeted(facts) => checks.pass(
+            WHAT,
+            format!("the greeting may reach it here: {}", said(report)),
+        ),
+        Ok(report) if report.greeted() => checks.breach(WHAT, said(report)),
+        Ok(report) => checks.pass(WHAT, said(report)),
+    }
+}
+
+/// Whether whoever must refuse does so behind the greeting.
+fn may_be_greeted(facts: &Facts<'_>) -> bool {
+    matches!(facts.case.expectation.hop, Some(Hop::Mysqld))
+        || matches!(facts.case.expectation.cause, Some(Cause::PolicyDenied))
+}
+
 fn greeting(facts: &Facts<'_>, client: &ClientEvidence, what: &str, checks: &mut Checks) {
     let end = end_of(client);
-    let after_greeting = matches!(facts.case.expectation.hop, Some(Hop::Mysqld))
-        || matches!(facts.case.expectation.cause, Some(Cause::PolicyDenied));
+    let after_greeting = may_be_greeted(facts);
     let words = end.error().map_or("", |error| error.message.as_str());
     match (&end, end.greeted()) {
         (ClientEnd::Connected | ClientEnd::StatementFailed(_) | ClientEnd::LostInSession(_), _) => {

@@ -5,7 +5,7 @@ use meshproof_sql::{ClientEnd, FirstPacket};
 use super::counters::{QUESTIONS, grown};
 use super::facts::Facts;
 use super::{path, source};
-use crate::attribution::{Attribution, Client, Signs, attribute};
+use crate::attribution::{Attribution, Client, Signs, attribute, is_unanswered};
 
 pub(super) fn observe(facts: &Facts<'_>) -> Attribution {
     let evidence = &facts.case.evidence;
@@ -33,6 +33,9 @@ fn client(facts: &Facts<'_>) -> Result<Client, String> {
     let Some(client) = &facts.case.evidence.client else {
         return Err(facts.why_missing(source::CLIENT));
     };
+    if let Some(probe) = &facts.probe {
+        return probe.clone().map(Box::new).map(Client::Probe);
+    }
     Ok(match &facts.end {
         Some(end) => Client::MySql {
             end: end.clone(),
@@ -75,6 +78,9 @@ fn unanswered(facts: &Facts<'_>) -> bool {
         .client
         .as_ref()
         .is_some_and(|client| client.stdout.is_empty() && client.stderr.is_empty());
+    if let Some(probe) = &facts.probe {
+        return probe.as_ref().is_ok_and(is_unanswered);
+    }
     match &facts.end {
         Some(ClientEnd::NoAnswer(_)) => true,
         Some(ClientEnd::Stopped) => silent,

@@ -1,11 +1,12 @@
 //! What a case that must connect has to show.
 
-use meshproof_record::{ExpectedDatabase, Protection};
+use meshproof_record::{ExpectedDatabase, Outcome, ProbeReport, Protection};
 use meshproof_sql::ClientEnd;
 
 use super::checks::Checks;
 use super::facts::Facts;
 use super::{continuous, database, path, source};
+use crate::attribution::{said, settled};
 
 pub(super) fn check(facts: &Facts<'_>, checks: &mut Checks) {
     resolution(facts, checks);
@@ -63,6 +64,9 @@ fn client(facts: &Facts<'_>, checks: &mut Checks) {
     let Some(client) = &facts.case.evidence.client else {
         return checks.unknown("client connects", facts.why_missing(source::CLIENT));
     };
+    if let Some(probe) = &facts.probe {
+        return probed(facts, probe, checks);
+    }
     match &facts.end {
         Some(ClientEnd::Connected) => checks.pass(
             "client connects",
@@ -87,19 +91,36 @@ fn client(facts: &Facts<'_>, checks: &mut Checks) {
         }
         Some(end) => {
             let message = end.error().map_or("", |error| error.message.as_str());
-            let attribution = super::observed::observe(facts);
-            let who = attribution.observed.map_or_else(String::new, |observed| {
-                format!(
-                    "; {}: {}",
-                    crate::words::observed(observed),
-                    attribution.how
-                )
-            });
-            checks.fail("client connects", format!("{message}{who}"));
+            checks.fail("client connects", format!("{message}{}", who(facts)));
         }
     }
     if matches!(facts.end, Some(ClientEnd::Connected)) {
         output(facts, checks);
+    }
+}
+
+/// Who refused, for a message.
+fn who(facts: &Facts<'_>) -> String {
+    let attribution = super::observed::observe(facts);
+    attribution.observed.map_or_else(String::new, |observed| {
+        let observed = crate::words::observed(observed);
+        format!("; {observed}: {}", attribution.how)
+    })
+}
+
+/// The prober got through where the database's greeting reached it the way that it asked for.
+fn probed(facts: &Facts<'_>, probe: &Result<ProbeReport, String>, checks: &mut Checks) {
+    const WHAT: &str = "prober connects";
+    match probe {
+        Err(why) => checks.unknown(WHAT, why.as_str()),
+        Ok(report) => {
+            let words = said(report);
+            if settled(report).is_some_and(|found| found.outcome == Outcome::Connected) {
+                checks.pass(WHAT, words);
+            } else {
+                checks.fail(WHAT, format!("{words}{}", who(facts)));
+            }
+        }
     }
 }
 

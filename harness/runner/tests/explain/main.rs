@@ -4,4 +4,5 @@
 mod answers;
 mod contradictions;
 mod less;
+mod probe;
 mod support;

@@ -3,5 +3,6 @@
 
 mod negative;
 mod positive;
+mod probe;
 mod rejudge;
 mod support;
