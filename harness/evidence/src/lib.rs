@@ -16,6 +16,7 @@ pub mod leg;
 pub mod logs;
 pub mod stitch;
 pub mod tls_client;
+pub mod wire;
 
 pub use access_log::{
     Address, BuiltIn, Expected, Format, HopLine, JsonFormat, Logged, MeshLogs, Reader, detect,

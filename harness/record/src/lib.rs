@@ -8,8 +8,13 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod wire;
 mod word;
 
+pub use wire::{
+    WireAlert, WireCanary, WireConnection, WireDirection, WireEvidence, WireMySql, WireOpening,
+    WirePlace, WireSeen, WireSide, WireSpeech, WireTls,
+};
 pub use word::word;
 
 /// The version written in [`RunRecord::schema`].
@@ -347,6 +352,9 @@ pub struct Evidence {
     /// What the routers between the clusters counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkEvidence>,
+    /// What crossed the link between the clusters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wire: Option<WireEvidence>,
     /// What the database counted and holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseEvidence>,
