@@ -90,6 +90,26 @@ pub(crate) fn packet_socket(interface: u32) -> Result<OwnedFd, Errno> {
     Errno::result(result).map(|_| fd)
 }
 
+/// Packets that a packet socket has seen and those that it had no room for, since this was asked last.
+pub(crate) fn packet_statistics(socket: BorrowedFd<'_>) -> Result<(u32, u32), Errno> {
+    let mut counts = libc::tpacket_stats {
+        tp_packets: 0,
+        tp_drops: 0,
+    };
+    let mut length = size_of::<libc::tpacket_stats>() as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes, which is the structure's size; both outlive the call.
+    let result = unsafe {
+        libc::getsockopt(
+            socket.as_raw_fd(),
+            libc::SOL_PACKET,
+            libc::PACKET_STATISTICS,
+            (&raw mut counts).cast(),
+            &raw mut length,
+        )
+    };
+    Errno::result(result).map(|_| (counts.tp_packets, counts.tp_drops))
+}
+
 /// Registers a non-blocking descriptor with the caller's tokio runtime.
 pub(crate) fn asynchronous(fd: OwnedFd) -> std::io::Result<tokio::io::unix::AsyncFd<OwnedFd>> {
     // SAFETY: an `OwnedFd` is open until it is dropped, and nothing replaces it inside.
