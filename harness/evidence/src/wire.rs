@@ -16,6 +16,7 @@ mod mysql;
 mod packet;
 mod pcap;
 mod pcapng;
+mod refusal;
 mod speech;
 mod stream;
 mod tls;
@@ -27,6 +28,7 @@ pub use gaps::gaps;
 pub use link::{Link, UnknownLink};
 pub use packet::Packet;
 pub use pcapng::{Block, Blocks};
+pub use refusal::refusal;
 
 use canary::Canaries;
 use connections::Connections;

@@ -82,6 +82,8 @@ pub enum Cause {
     ServerDown,
     AuthDenied,
     UnknownDatabase,
+    NoPrivilege,
+    NoGreeting,
 }
 
 /// The whole record of one run.

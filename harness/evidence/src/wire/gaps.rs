@@ -1,9 +1,10 @@
 //! What stands in the way of saying that something is not there.
 
-use meshproof_record::{WireEvidence, WireOpening, WireSide};
+use meshproof_record::{WireEvidence, WireSide};
 
 /// In words, everything that was not captured, not put together or not looked at. Empty where every byte
-/// that crossed the link was searched.
+/// that crossed the link, from the first packet to the last, was searched. A connection that was open
+/// before the first is none of it: what it carried since then was searched too.
 pub fn gaps(wire: &WireEvidence) -> Vec<String> {
     let mut gaps = Vec::new();
     let mut count = |number: u64, what: &str| {
@@ -24,9 +25,6 @@ pub fn gaps(wire: &WireEvidence) -> Vec<String> {
                 connection.client, connection.server
             ));
         };
-        if connection.opening == WireOpening::MidStream {
-            about("it was open before the capture began".to_owned());
-        }
         for side in WireSide::BOTH {
             let (sent, who) = (connection.from(side), name(side));
             if sent.missing > 0 {

@@ -8,9 +8,10 @@ mod client;
 mod contradiction;
 mod logs;
 mod needs;
+mod wire;
 
 use meshproof_evidence::{HopLogs, Opening, TlsEnd};
-use meshproof_record::{Cause, Hop, Observed, Outcome};
+use meshproof_record::{Cause, Hop, Observed, Outcome, WireEvidence};
 use meshproof_sql::{ClientEnd, FirstPacket};
 
 /// What is known of one session, whoever collected it.
@@ -31,6 +32,8 @@ pub(crate) struct Signs<'a> {
     pub(crate) lost: Vec<Hop>,
     /// What the routers show of a client that nobody answered.
     pub(crate) dropped: Option<String>,
+    /// What crossed the link between the clusters during the session, where that was captured.
+    pub(crate) wire: Option<&'a WireEvidence>,
     /// Statements that the database counted beside those of whoever asked it.
     pub(crate) statements: Option<u64>,
 }
@@ -94,6 +97,11 @@ impl Claim {
             source,
         }
     }
+
+    /// Whether other sessions may have left what it stands on: they share the gateways and the link.
+    fn is_shared(&self) -> bool {
+        matches!(self.source, "logs" | wire::SOURCE)
+    }
 }
 
 const CONNECTED: Observed = Observed {
@@ -116,6 +124,7 @@ pub(crate) fn attribute(signs: &Signs<'_>) -> Attribution {
         client::claim(signs),
         dropped.map(|how| Claim::new(DROPPED, "network", how)),
         logs::claim(&found),
+        wire::claim(signs),
         silence(signs),
     ]
     .into_iter()
@@ -181,6 +190,7 @@ fn evidence(
     let router = claims.iter().filter(|claim| claim.source == "network");
     let router = router.map(|claim| Shown::new("network", claim.how.clone()));
     let findings = found.findings.iter().map(logs::shown);
+    let wire = wire::said(signs);
     let statements = signs.statements.map(|count| {
         let shows = format!("{count} statements beside those that read the counters");
         Shown::new("database", shows)
@@ -189,6 +199,7 @@ fn evidence(
         .into_iter()
         .chain(router)
         .chain(findings)
+        .chain(wire)
         .chain(statements)
         .collect()
 }

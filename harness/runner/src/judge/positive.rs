@@ -5,13 +5,14 @@ use meshproof_sql::ClientEnd;
 
 use super::checks::Checks;
 use super::facts::Facts;
-use super::{continuous, database, path, source};
+use super::{continuous, database, path, source, wire};
 
 pub(super) fn check(facts: &Facts<'_>, checks: &mut Checks) {
     resolution(facts, checks);
     client(facts, checks);
     path::check(facts, checks);
     continuous::check(facts, checks);
+    wire::check(facts, checks);
     if let Some(expected) = &facts.case.expectation.database {
         database::check(facts, expected, checks);
     }

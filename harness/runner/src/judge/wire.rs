@@ -1,0 +1,287 @@
+//! What crossed the link between the clusters: secrets in no byte, or in clear where a detector is shown to
+//! see it.
+
+use meshproof_evidence::wire::gaps;
+use meshproof_record::{
+    Hop, Protection, WireCanary, WireConnection, WireEvidence, WireOpening, WirePlace, WireSide,
+    WireSpeech,
+};
+
+use super::checks::Checks;
+use super::facts::Facts;
+use super::source;
+
+/// The title of the check.
+const SECRET: &str = "crossing stays secret";
+const CLEAR: &str = "the capture sees what crosses in clear";
+
+/// Checks the crossing of a session that got through, where it was to be captured: its protection follows
+/// from the leg between the gateways.
+pub(super) fn check(facts: &Facts<'_>, checks: &mut Checks) {
+    let wire = facts.case.evidence.wire.as_ref();
+    if wire.is_none() && !facts.is_missing(source::WIRE) {
+        return;
+    }
+    let legs = facts.case.expectation.legs.iter();
+    let mut crossing = legs.filter(|leg| (leg.from, leg.to) == (Hop::Egress, Hop::Ingress));
+    let wire = wire.ok_or_else(|| facts.why_missing(source::WIRE));
+    match crossing.next().map(|leg| leg.encrypted) {
+        Some(Protection::None) => clear(wire, checks),
+        Some(Protection::Mutual | Protection::ServerOnly) => secret(wire, checks),
+        None => {}
+    }
+}
+
+/// No canary in any byte, nothing of MySQL in clear, and every byte looked at. Without a connection that
+/// speaks TLS the capture does not look where the session crosses.
+pub(super) fn secret(wire: Result<&WireEvidence, String>, checks: &mut Checks) {
+    let wire = match wire {
+        Ok(wire) => wire,
+        Err(why) => return checks.unknown(SECRET, why),
+    };
+    if let Some(breach) = breach(wire) {
+        return checks.fail(SECRET, breach);
+    }
+    if let Some(gap) = gaps(wire).first() {
+        return checks.unknown(SECRET, format!("not every byte was looked at: {gap}"));
+    }
+    if wire.canaries.is_empty() {
+        return checks.unknown(SECRET, "no text was looked for");
+    }
+    let crossed: Vec<_> = wire
+        .connections
+        .iter()
+        .filter(|one| is_session(one))
+        .collect();
+    let bytes: u64 = crossed
+        .iter()
+        .map(|one| one.from_client.bytes + one.from_server.bytes)
+        .sum();
+    if bytes == 0 {
+        return checks.unknown(
+            SECRET,
+            format!(
+                "no session with TLS was seen at {}: the capture does not look where it crosses",
+                wire.captured_at
+            ),
+        );
+    }
+    checks.pass(
+        SECRET,
+        format!(
+            "{} packets at {}, {bytes} bytes in {} connections with TLS: {} in none",
+            wire.packets,
+            wire.captured_at,
+            crossed.len(),
+            quoted(&wire.canaries)
+        ),
+    );
+}
+
+/// The positive control of the detector: a session in clear must be found.
+pub(super) fn clear(wire: Result<&WireEvidence, String>, checks: &mut Checks) {
+    let wire = match wire {
+        Ok(wire) => wire,
+        Err(why) => return checks.unknown(CLEAR, why),
+    };
+    match (
+        wire.canaries.iter().find(|canary| canary.times == 0),
+        &wire.canaries[..],
+    ) {
+        (None, []) => checks.unknown(CLEAR, "no text was looked for"),
+        (None, all) => checks.pass(CLEAR, format!("{} found", quoted(all))),
+        (Some(absent), _) => match gaps(wire).first() {
+            Some(gap) => {
+                let detail = format!("{:?} was not found, but {gap}", absent.text);
+                checks.unknown(CLEAR, detail);
+            }
+            None => checks.fail(CLEAR, format!("{:?} was not found", absent.text)),
+        },
+    }
+}
+
+fn breach(wire: &WireEvidence) -> Option<String> {
+    if let Some(canary) = wire.canaries.iter().find(|canary| canary.times > 0) {
+        let place = canary.places.first().map(|place| place_words(wire, place));
+        return Some(format!(
+            "{:?} crossed in clear, {} times, first {}",
+            canary.text,
+            canary.times,
+            place.unwrap_or_default()
+        ));
+    }
+    wire.connections.iter().find_map(|connection| {
+        let ends = format!("from {} to {}", connection.client, connection.server);
+        if connection.mysql.is_some() {
+            return Some(format!("MySQL was spoken in clear {ends}"));
+        }
+        let astray = |side| connection.from(side).strays_at.map(|at| (side, at));
+        let (side, at) = WireSide::BOTH.into_iter().find_map(astray)?;
+        let who = name(side);
+        Some(format!(
+            "the {who} left TLS at its byte {at} {ends}: what follows is in no record"
+        ))
+    })
+}
+
+fn is_session(connection: &WireConnection) -> bool {
+    connection.opening == WireOpening::Established
+        && connection.from_client.speaks == WireSpeech::Tls
+        && connection.from_server.speaks == WireSpeech::Tls
+}
+
+fn place_words(wire: &WireEvidence, place: &WirePlace) -> String {
+    match place {
+        WirePlace::Stream {
+            connection,
+            from,
+            at,
+        } => {
+            let ends = wire
+                .connections
+                .get(*connection)
+                .map(|connection| format!(" of {} to {}", connection.client, connection.server));
+            format!(
+                "at byte {at} of the {}{}",
+                name(*from),
+                ends.unwrap_or_default()
+            )
+        }
+        WirePlace::Packet { number } => format!("in packet {number}"),
+    }
+}
+
+fn name(side: WireSide) -> &'static str {
+    match side {
+        WireSide::Client => "client",
+        WireSide::Server => "server",
+    }
+}
+
+fn quoted(canaries: &[WireCanary]) -> String {
+    let texts: Vec<String> = canaries
+        .iter()
+        .map(|one| format!("{:?}", one.text))
+        .collect();
+    texts.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use meshproof_evidence::wire::{Capture, examine};
+    use meshproof_record::Status;
+
+    const CANARY: &str = "Crypto Canary";
+
+    fn recorded(name: &str) -> WireEvidence {
+        let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../evidence/tests/data/wire");
+        let bytes = std::fs::read(format!("{folder}/{name}.pcap")).unwrap();
+        examine(Capture::read(&bytes).unwrap().iter(), &[CANARY.to_owned()])
+    }
+
+    fn judged(
+        check: fn(Result<&WireEvidence, String>, &mut Checks),
+        wire: Result<&WireEvidence, String>,
+    ) -> (Status, String) {
+        let mut checks = Checks::default();
+        check(wire, &mut checks);
+        let [only] = <[_; 1]>::try_from(checks.into_list()).unwrap();
+        (only.status, only.detail)
+    }
+
+    fn status(wire: &WireEvidence) -> Status {
+        judged(secret, Ok(wire)).0
+    }
+
+    #[test]
+    fn sessions_with_tls_pass_and_plaintext_fails() {
+        for name in ["ok-12", "ok-13", "server-simple-12", "server-simple-13"] {
+            assert_eq!(status(&recorded(name)), Status::Pass, "{name}");
+        }
+        let (status, detail) = judged(secret, Ok(&recorded("plaintext")));
+        assert_eq!(status, Status::Fail);
+        assert!(
+            detail.contains("\"Crypto Canary\" crossed in clear, 2 times"),
+            "{detail}"
+        );
+    }
+
+    #[test]
+    fn mysql_in_clear_fails_without_a_canary() {
+        let mut wire = recorded("plaintext");
+        wire.canaries[0].times = 0;
+        let (status, detail) = judged(secret, Ok(&wire));
+        assert_eq!(status, Status::Fail);
+        assert!(detail.contains("MySQL was spoken in clear"), "{detail}");
+    }
+
+    #[test]
+    fn bytes_behind_tls_fail() {
+        let mut wire = recorded("ok-13");
+        wire.connections[0].from_client.strays_at = Some(7);
+        let (status, detail) = judged(secret, Ok(&wire));
+        assert_eq!(status, Status::Fail);
+        assert!(
+            detail.contains("the client left TLS at its byte 7"),
+            "{detail}"
+        );
+    }
+
+    #[test]
+    fn what_was_not_seen_is_never_a_pass() {
+        type Spoil = fn(&mut WireEvidence);
+        let spoils: [Spoil; 9] = [
+            |wire| wire.dropped = 1,
+            |wire| wire.cut = 1,
+            |wire| wire.untracked = 1,
+            |wire| wire.connections[0].from_client.missing = 1,
+            |wire| wire.connections[0].from_server.contradicting = 1,
+            |wire| wire.connections[0].from_server.truncated = true,
+            |wire| wire.canaries.clear(),
+            |wire| wire.connections.clear(),
+            |wire| wire.connections[0].opening = WireOpening::MidStream,
+        ];
+        for (index, spoil) in spoils.into_iter().enumerate() {
+            let mut wire = recorded("ok-13");
+            spoil(&mut wire);
+            assert_eq!(status(&wire), Status::Inconclusive, "{index}");
+            // What was found was found, whatever was lost beside it.
+            let mut wire = recorded("plaintext");
+            if index != 6 && index != 7 {
+                spoil(&mut wire);
+                assert_eq!(status(&wire), Status::Fail, "{index}");
+            }
+        }
+        let (status, detail) = judged(secret, Err("no evidence of wire: gone".to_owned()));
+        assert_eq!(
+            (status, detail.as_str()),
+            (Status::Inconclusive, "no evidence of wire: gone")
+        );
+    }
+
+    #[test]
+    fn refusals_carry_no_session() {
+        for name in [
+            "unmeshed-3306",
+            "unmeshed-plain-silent",
+            "sni-foreign",
+            "tls-to-plain",
+        ] {
+            assert_eq!(status(&recorded(name)), Status::Inconclusive, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_detectors_control() {
+        let status = |wire: &WireEvidence| judged(clear, Ok(wire)).0;
+        assert_eq!(status(&recorded("plaintext")), Status::Pass);
+        let mut wire = recorded("ok-13");
+        assert_eq!(status(&wire), Status::Fail);
+        wire.dropped = 1;
+        assert_eq!(status(&wire), Status::Inconclusive);
+        wire.canaries.clear();
+        assert_eq!(status(&wire), Status::Inconclusive);
+        assert_eq!(judged(clear, Err(String::new())).0, Status::Inconclusive);
+    }
+}
