@@ -66,6 +66,7 @@ async fn the_link_is_captured(pocket: Pocket, loaded: &Loaded) {
     the_session(&found);
     the_refusals(&found);
     tshark_reads(&wire.pcapng(&mark));
+    a_big_answer_is_captured_whole(&wire, &clusters, &done.scenario.bindings["SERVICE_URL"]).await;
     the_detector_fires(&wire, &clusters, &done.scenario.bindings["INGRESS_HOST"]).await;
     drop(wire);
     pocket.stop().await.unwrap();
@@ -117,6 +118,33 @@ fn the_refusals(found: &WireEvidence) {
         assert_eq!(connection.from_server.speaks, WireSpeech::Nothing);
         assert_eq!(connection.ended_by(), Some(WireSide::Server));
     }
+}
+
+/// Fifteen megabytes at once, which no socket's usual room would hold.
+async fn a_big_answer_is_captured_whole(wire: &Wire, clusters: &Clusters, host: &str) {
+    const LENGTH: usize = 15_000_000;
+    let mark = wire.mark().await.unwrap();
+    let sql = format!("SELECT REPEAT('x', {LENGTH})");
+    let script = format!(
+        "mysql --skip-ssl --max-allowed-packet=1G -u root -h {host} -e \"{sql}\" | wc -c"
+    );
+    let command = Command {
+        pod: PodRef::new("default", "mysql-client-1"),
+        container: ClientPod::CONTAINER.to_owned(),
+        argv: ["bash", "-c", &script].map(str::to_owned).to_vec(),
+        stdin: Vec::new(),
+    };
+    let said = clusters.client.run(&command).await.unwrap();
+    let printed: usize = said.stdout_text().trim().parse().unwrap();
+    assert!(printed > LENGTH, "{said:?}");
+    let canary = format!("{CANARY} again");
+    let found = wire.collect(&mark, &[canary]).await.unwrap();
+    assert_eq!(gaps(&found), Vec::<String>::new());
+    let [session] = &found.connections[..] else {
+        panic!("one session crosses: {:#?}", found.connections);
+    };
+    assert!(session.from_server.bytes > LENGTH as u64, "{session:#?}");
+    assert_eq!(session.from_server.strays_at, None);
 }
 
 /// A pod without a sidecar says the word to the gateway's port.

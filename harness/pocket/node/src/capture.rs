@@ -1,38 +1,45 @@
 //! Captures what passes an interface of the caller's own network namespace.
+//!
+//! The kernel writes packets into a ring of shared memory: the room that sockets get otherwise holds six
+//! packets of 64 KB on most systems, and only the machine's own administrator may ask for more.
 
-use std::io::{self, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
-use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, recvmsg, setsockopt,
-    sockopt::{RcvBuf, RcvBufForce, ReceiveTimestampns},
-};
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 
-use crate::sys;
+use crate::sys::{self, Ring};
 
-/// Room in the kernel for packets that were not received yet. Only the machine's own administrator gets
-/// all of it; others get what `net.core.rmem_max` allows.
-const ROOM: usize = 64 * 1024 * 1024;
+/// The ring: 32 MB in blocks that hold whatever an interface may hand over at once.
+const BLOCK: u32 = 1024 * 1024;
+const BLOCKS: u32 = 32;
+/// After so many milliseconds a block is handed over that is not full.
+const RETIRE_MS: u32 = 1;
+/// For how long the kernel may keep a packet that it has counted, on a machine that is busy.
+const HANDED_OVER_WITHIN: Duration = Duration::from_secs(5);
 
-/// A socket that sees every packet of one interface, both ways, from its link header on.
+/// Sees every packet of one interface, both ways, from its link header on.
 #[derive(Debug)]
 pub struct PacketSocket {
     fd: OwnedFd,
-    seen: u64,
-    dropped: u64,
+    ring: Ring,
+    /// The block that comes next.
+    next: usize,
+    taken: u64,
+    counts: Counts,
 }
 
-/// A packet that was received into a buffer.
+/// A packet in the ring.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Received {
-    /// Bytes of it in the buffer.
-    pub captured: usize,
-    /// Bytes that it had on the interface.
-    pub length: usize,
+pub struct CapturedPacket<'a> {
     /// When it passed, since 1970.
     pub at: Duration,
+    /// Bytes that it had on the interface.
+    pub length: usize,
+    /// Its bytes: all of them, unless it is longer than a block of the ring.
+    pub data: &'a [u8],
 }
 
 /// What the kernel counted since the socket was opened.
@@ -51,72 +58,130 @@ impl PacketSocket {
     /// There is no such interface, or the caller may not capture.
     pub fn open(interface: &str) -> io::Result<Self> {
         let index = nix::net::if_::if_nametoindex(interface)?;
-        let fd = sys::packet_socket(index)?;
-        // What the kernel does not give here shows in `Counts::dropped`.
-        if setsockopt(&fd, RcvBufForce, &ROOM).is_err() {
-            setsockopt(&fd, RcvBuf, &ROOM)?;
-        }
-        setsockopt(&fd, ReceiveTimestampns, &true)?;
+        let (fd, ring) = sys::packet_ring(index, BLOCK, BLOCKS, RETIRE_MS)?;
         Ok(Self {
             fd,
-            seen: 0,
-            dropped: 0,
+            ring,
+            next: 0,
+            taken: 0,
+            counts: Counts::default(),
         })
     }
 
-    /// The next packet, if there is one.
+    /// Hands over the packets of one block, if there is one; false if there is none.
     ///
     /// # Errors
-    /// The interface is gone.
-    pub fn receive(&self, buffer: &mut [u8]) -> io::Result<Option<Received>> {
-        let captured = buffer.len();
-        let mut parts = [IoSliceMut::new(buffer)];
-        let mut space = nix::cmsg_space!(nix::sys::time::TimeSpec);
-        let flags = MsgFlags::MSG_DONTWAIT | MsgFlags::MSG_TRUNC;
-        let message = loop {
-            match recvmsg::<()>(self.fd.as_raw_fd(), &mut parts, Some(&mut space), flags) {
-                Ok(message) => break message,
-                Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return Ok(None),
+    /// The ring is not as it must be.
+    pub fn take(&mut self, mut each: impl FnMut(CapturedPacket<'_>)) -> io::Result<bool> {
+        let Some(block) = self.ring.block(self.next) else {
+            return Ok(false);
+        };
+        self.taken += block::packets(block, &mut each).ok_or_else(malformed)?;
+        self.ring.release(self.next);
+        self.next = (self.next + 1) % self.ring.blocks();
+        Ok(true)
+    }
+
+    /// Hands over everything that passed before now, and says what was counted.
+    ///
+    /// # Errors
+    /// The kernel keeps packets that it has counted.
+    pub fn drain(&mut self, mut each: impl FnMut(CapturedPacket<'_>)) -> io::Result<Counts> {
+        let before = self.counts()?;
+        let due = before.seen - before.dropped;
+        let deadline = Instant::now() + HANDED_OVER_WITHIN;
+        while self.taken < due {
+            if self.take(&mut each)? {
+                continue;
+            }
+            let left = deadline.saturating_duration_since(Instant::now());
+            if left.is_zero() {
+                let (taken, within) = (self.taken, HANDED_OVER_WITHIN.as_secs());
+                return Err(io::Error::other(format!(
+                    "the kernel counted {due} packets and handed over {taken} within {within} s"
+                )));
+            }
+            let left = PollTimeout::try_from(left).unwrap_or(PollTimeout::MAX);
+            match poll(&mut [PollFd::new(self.fd.as_fd(), PollFlags::POLLIN)], left) {
+                Ok(_) | Err(Errno::EINTR) => {}
                 Err(error) => return Err(error.into()),
             }
-        };
-        let stamp = message.cmsgs()?.find_map(|control| match control {
-            ControlMessageOwned::ScmTimestampns(time) => Some(Duration::from(time)),
-            _ => None,
-        });
-        Ok(Some(Received {
-            captured: captured.min(message.bytes),
-            length: message.bytes,
-            at: stamp.unwrap_or_else(now),
-        }))
+        }
+        self.counts()
     }
 
-    /// What was counted so far.
-    ///
-    /// # Errors
-    /// The kernel does not say.
-    pub fn counts(&mut self) -> io::Result<Counts> {
+    fn counts(&mut self) -> io::Result<Counts> {
         let (seen, dropped) = sys::packet_statistics(self.fd.as_fd())?;
-        self.seen += u64::from(seen);
-        self.dropped += u64::from(dropped);
-        Ok(Counts {
-            seen: self.seen,
-            dropped: self.dropped,
-        })
+        self.counts.seen += u64::from(seen);
+        self.counts.dropped += u64::from(dropped);
+        Ok(self.counts)
     }
-}
-
-/// The time, as packets' times are told.
-pub fn now() -> Duration {
-    // A clock before 1970 gives times that mean nothing, as it would give every packet.
-    SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default()
 }
 
 impl AsFd for PacketSocket {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.fd.as_fd()
+    }
+}
+
+fn malformed() -> io::Error {
+    io::Error::other("a block of the capture ring has packets beyond its end")
+}
+
+/// The layout of a block (`linux/if_packet.h`, `TPACKET_V3`): where things are, and nothing unsafe.
+mod block {
+    use std::mem::offset_of;
+    use std::time::Duration;
+
+    use libc::{tpacket_block_desc, tpacket_hdr_v1, tpacket3_hdr};
+
+    use super::CapturedPacket;
+
+    /// Tells each packet; how many there are, or `None` where they do not fit the block.
+    pub(super) fn packets(block: &[u8], each: &mut impl FnMut(CapturedPacket<'_>)) -> Option<u64> {
+        let header = offset_of!(tpacket_block_desc, hdr);
+        let count = long(block, header + offset_of!(tpacket_hdr_v1, num_pkts))?;
+        let first = offset_of!(tpacket_hdr_v1, offset_to_first_pkt);
+        let mut at = long(block, header + first)? as usize;
+        for _ in 0..count {
+            let rest = block.get(at..)?;
+            let field = |offset| long(rest, offset).map(|value| value as usize);
+            let begin = usize::from(short(rest, offset_of!(tpacket3_hdr, tp_mac))?);
+            let captured = field(offset_of!(tpacket3_hdr, tp_snaplen))?;
+            let seconds = long(rest, offset_of!(tpacket3_hdr, tp_sec))?;
+            let nanoseconds = long(rest, offset_of!(tpacket3_hdr, tp_nsec))?;
+            each(CapturedPacket {
+                at: Duration::new(seconds.into(), nanoseconds),
+                length: field(offset_of!(tpacket3_hdr, tp_len))?,
+                data: rest.get(begin..begin.checked_add(captured)?)?,
+            });
+            at = at.checked_add(field(offset_of!(tpacket3_hdr, tp_next_offset))?)?;
+        }
+        Some(count.into())
+    }
+
+    fn long(bytes: &[u8], at: usize) -> Option<u32> {
+        Some(u32::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+    }
+
+    fn short(bytes: &[u8], at: usize) -> Option<u16> {
+        Some(u16::from_ne_bytes(*bytes.get(at..)?.first_chunk()?))
+    }
+
+    #[cfg(test)]
+    mod tests {
+        use super::*;
+        use proptest::prelude::*;
+
+        proptest! {
+            #[test]
+            fn no_block_panics(block in any::<Vec<u8>>(), count in 0..4u32) {
+                let mut block = block;
+                if let Some(place) = block.get_mut(12..16) {
+                    place.copy_from_slice(&count.to_ne_bytes());
+                }
+                packets(&block, &mut |packet| assert!(packet.data.len() < 1 << 20));
+            }
+        }
     }
 }

@@ -9,20 +9,16 @@
 
 use std::io;
 use std::os::fd::AsFd;
-use std::time::Duration;
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use meshproof_pocket_node::capture::{PacketSocket, Received, now};
+use meshproof_pocket_node::capture::{CapturedPacket, PacketSocket};
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{getsockopt, sockopt::SocketError};
 
 use super::outlet::Outlet;
 use super::pcapng::{self, Counted};
 
-/// Bytes kept of a packet. A veth hands over up to 64 KB at once, and more where large IPv4 packets are
-/// switched on.
-const MOST: usize = 512 * 1024;
-/// Packets between two looks at standard input.
-const AT_ONCE: usize = 256;
 /// The command on standard input.
 const MARK: &str = "mark ";
 /// The comment of the last statistics.
@@ -33,7 +29,7 @@ pub(super) fn run(interface: &str) -> Result<(), String> {
     let socket = PacketSocket::open(interface)
         .map_err(|e| format!("capturing on interface {interface}: {e}"))?;
     let outlet = Outlet::default();
-    outlet.put(pcapng::beginning(interface, MOST), false);
+    outlet.put(pcapng::beginning(interface), false);
     std::thread::scope(|scope| {
         // The socket is read by this thread and nothing else, so that it is never waited with.
         scope.spawn(|| outlet.drain(io::stdout().lock()));
@@ -41,7 +37,6 @@ pub(super) fn run(interface: &str) -> Result<(), String> {
             socket,
             outlet: &outlet,
             own_drops: 0,
-            buffer: vec![0; MOST],
         };
         let done = capture.follow(&io::stdin());
         outlet.end();
@@ -57,7 +52,6 @@ struct Capture<'a> {
     socket: PacketSocket,
     outlet: &'a Outlet,
     own_drops: u64,
-    buffer: Vec<u8>,
 }
 
 impl Capture<'_> {
@@ -80,45 +74,35 @@ impl Capture<'_> {
                     return self.mark(END);
                 }
             } else if packets {
-                self.packets(None)?;
+                // One block, then another look at who asks.
+                self.socket.take(keep(self.outlet, &mut self.own_drops))?;
             }
         }
     }
 
     /// Everything that passed before now, and then what was counted.
     fn mark(&mut self, word: &str) -> io::Result<()> {
-        self.packets(Some(now()))?;
-        let counts = self.socket.counts()?;
+        let counts = self.socket.drain(keep(self.outlet, &mut self.own_drops))?;
         let counted = Counted {
             received: counts.seen,
             kernel_drops: counts.dropped,
             own_drops: self.own_drops,
         };
-        let block = pcapng::statistics(now(), counted, word);
+        // A clock before 1970 is told as 1970: the time of a mark is for people.
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        let block = pcapng::statistics(now.unwrap_or_default(), counted, word);
         self.outlet.put(block, false);
         Ok(())
     }
+}
 
-    /// Copies what is there. On a busy link that has an end too: when somebody may have asked for
-    /// something, or with the first packet that passed after `until`.
-    fn packets(&mut self, until: Option<Duration>) -> io::Result<()> {
-        let mut count = 0;
-        while let Some(received) = self.socket.receive(&mut self.buffer)? {
-            let Received {
-                captured,
-                length,
-                at,
-            } = received;
-            let block = pcapng::packet(at, length, &self.buffer[..captured]);
-            if !self.outlet.put(block, true) {
-                self.own_drops += 1;
-            }
-            count += 1;
-            if until.map_or(count >= AT_ONCE, |until| at > until) {
-                break;
-            }
+/// Keeps packets as long as there is room for them.
+fn keep(outlet: &Outlet, lost: &mut u64) -> impl FnMut(CapturedPacket<'_>) {
+    move |packet| {
+        let block = pcapng::packet(packet.at, packet.length, packet.data);
+        if !outlet.put(block, true) {
+            *lost += 1;
         }
-        Ok(())
     }
 }
 
@@ -135,7 +119,12 @@ fn wait(socket: &PacketSocket, input: &impl AsFd) -> io::Result<(bool, bool)> {
             Err(error) => return Err(error.into()),
         }
     }
-    // An end or an error shows when it is read.
+    let failed = |fd: &PollFd<'_>| fd.revents().is_none_or(|e| e.contains(PollFlags::POLLERR));
+    if failed(&both[0]) {
+        let error = getsockopt(socket, SocketError).map_err(io::Error::from)?;
+        return Err(io::Error::from_raw_os_error(error));
+    }
+    // The end of the input shows when it is read.
     let [packets, asked] = both.map(|fd| fd.any().unwrap_or(true));
     Ok((packets, asked))
 }

@@ -29,7 +29,7 @@ pub(super) struct Counted {
 }
 
 /// The beginning: a section, and the one interface that it is about, with times in nanoseconds.
-pub(super) fn beginning(interface: &str, most: usize) -> Vec<u8> {
+pub(super) fn beginning(interface: &str) -> Vec<u8> {
     let mut bytes = block(SECTION, |body| {
         body.extend(ORDER.to_le_bytes());
         body.extend([1, 0, 0, 0]);
@@ -40,7 +40,8 @@ pub(super) fn beginning(interface: &str, most: usize) -> Vec<u8> {
     bytes.extend(block(INTERFACE, |body| {
         body.extend(ETHERNET.to_le_bytes());
         body.extend([0; 2]);
-        body.extend(short(most).to_le_bytes());
+        // No limit to a packet's length.
+        body.extend([0; 4]);
         option(body, NAME, interface.as_bytes());
         option(body, TIME_UNIT, &[9]);
         option(body, 0, &[]);
@@ -120,7 +121,7 @@ mod tests {
     use meshproof_evidence::wire::{Block, Blocks, Capture};
 
     fn written() -> Vec<u8> {
-        let mut bytes = beginning("link", 1_000);
+        let mut bytes = beginning("link");
         let at = Duration::new(1_700_000_000, 123_456_789);
         bytes.extend(packet(at, 61, &[7; 61]));
         bytes.extend(packet(at, 5_000, &[8; 1_000]));
