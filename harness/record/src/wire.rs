@@ -24,6 +24,9 @@ pub struct WireEvidence {
     /// Segments of more connections than are told apart. Canaries were looked for in each by itself.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub untracked: u64,
+    /// Other cases were under way meanwhile: what crossed may be theirs.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub shared: bool,
     /// TCP connections in the order of their first packets.
     pub connections: Vec<WireConnection>,
     /// What was looked for in every byte, in both directions.

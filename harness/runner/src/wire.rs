@@ -38,10 +38,11 @@ pub struct Wire {
     tls_servers: Mutex<BTreeSet<SocketAddr>>,
 }
 
-/// A place in the capture. What passed after it is kept as long as this is.
+/// A place in the capture. What passed after it is kept as long as this is. One case has one, and lets go of
+/// it at its end: cases whose marks are held at the same time are taken to share the link.
 #[derive(Debug)]
 pub struct WireMark {
-    _hold: Hold,
+    hold: Hold,
     begin: Place,
     /// Where the last reading ended.
     end: Mutex<Option<Place>>,
@@ -102,7 +103,7 @@ impl Wire {
         let begin = self.place().await?;
         hold.from(begin);
         Ok(WireMark {
-            _hold: hold,
+            hold,
             begin,
             end: Mutex::default(),
         })
@@ -131,6 +132,7 @@ impl Wire {
         let mut found = read.map_err(|error| format!("{}: {error}", self.captured_at))?;
         found.captured_at.clone_from(&self.captured_at);
         found.dropped = self.store.lost(mark.begin, end);
+        found.shared = mark.hold.is_shared();
         let mut known = self.known();
         known.extend(found.tls_servers.iter().copied());
         found.tls_servers = known.iter().copied().collect();

@@ -35,12 +35,11 @@ enum Told {
     Nothing,
 }
 
-/// The capture, if the session may be in it: one that another hop than the ingress gateway would answer
-/// does not cross the link.
+/// The capture, if what is in it is the session's: one that another hop than the ingress gateway would
+/// answer does not cross the link, and behind the masquerade nobody knows whose connections are whose.
 fn wire<'a>(signs: &Signs<'a>) -> Option<&'a WireEvidence> {
-    signs
-        .wire
-        .filter(|_| signs.peer.is_none_or(|peer| peer == Hop::Ingress))
+    let crosses = signs.peer.is_none_or(|peer| peer == Hop::Ingress);
+    signs.wire.filter(|wire| crosses && !wire.shared)
 }
 
 /// Connections that began with the session.

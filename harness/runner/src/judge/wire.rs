@@ -39,8 +39,16 @@ pub(super) fn secret(wire: Result<&WireEvidence, String>, checks: &mut Checks) {
         Ok(wire) => wire,
         Err(why) => return checks.unknown(SECRET, why),
     };
-    if let Some(breach) = breach(wire) {
-        return checks.fail(SECRET, breach);
+    if let Some(found) = found(wire) {
+        return checks.fail(SECRET, found);
+    }
+    match in_clear(wire) {
+        // A canary is the case's own; a connection may be anybody's.
+        Some(seen) if wire.shared => {
+            return checks.unknown(SECRET, format!("{seen}; other cases were under way"));
+        }
+        Some(seen) => return checks.fail(SECRET, seen),
+        None => {}
     }
     if let Some(gap) = gaps(wire).first() {
         return checks.unknown(SECRET, format!("not every byte was looked at: {gap}"));
@@ -69,11 +77,16 @@ pub(super) fn secret(wire: Result<&WireEvidence, String>, checks: &mut Checks) {
     checks.pass(
         SECRET,
         format!(
-            "{} packets at {}, {bytes} bytes in {} connections with TLS: {} in none",
+            "{} packets at {}, {bytes} bytes in {} connections with TLS: {} in none{}",
             wire.packets,
             wire.captured_at,
             crossed.len(),
-            quoted(&wire.canaries)
+            quoted(&wire.canaries),
+            if wire.shared {
+                "; other cases were under way"
+            } else {
+                ""
+            }
         ),
     );
 }
@@ -100,16 +113,20 @@ pub(super) fn clear(wire: Result<&WireEvidence, String>, checks: &mut Checks) {
     }
 }
 
-fn breach(wire: &WireEvidence) -> Option<String> {
-    if let Some(canary) = wire.canaries.iter().find(|canary| canary.times > 0) {
-        let place = canary.places.first().map(|place| place_words(wire, place));
-        return Some(format!(
-            "{:?} crossed in clear, {} times, first {}",
-            canary.text,
-            canary.times,
-            place.unwrap_or_default()
-        ));
-    }
+/// A canary.
+fn found(wire: &WireEvidence) -> Option<String> {
+    let canary = wire.canaries.iter().find(|canary| canary.times > 0)?;
+    let place = canary.places.first().map(|place| place_words(wire, place));
+    Some(format!(
+        "{:?} crossed in clear, {} times, first {}",
+        canary.text,
+        canary.times,
+        place.unwrap_or_default()
+    ))
+}
+
+/// A connection that is not, or not wholly, encrypted.
+fn in_clear(wire: &WireEvidence) -> Option<String> {
     wire.connections.iter().find_map(|connection| {
         let ends = format!("from {} to {}", connection.client, connection.server);
         if connection.mysql.is_some() {
@@ -214,6 +231,18 @@ mod tests {
         let (status, detail) = judged(secret, Ok(&wire));
         assert_eq!(status, Status::Fail);
         assert!(detail.contains("MySQL was spoken in clear"), "{detail}");
+    }
+
+    #[test]
+    fn what_may_be_anothers_is_no_failure_and_a_canary_is() {
+        let mut wire = recorded("plaintext");
+        wire.shared = true;
+        assert_eq!(status(&wire), Status::Fail);
+        wire.canaries[0].times = 0;
+        assert_eq!(status(&wire), Status::Inconclusive);
+        let mut wire = recorded("ok-13");
+        wire.shared = true;
+        assert_eq!(status(&wire), Status::Pass);
     }
 
     #[test]

@@ -48,6 +48,8 @@ pub(super) struct Place {
 pub(super) struct Hold {
     store: Arc<Store>,
     id: u64,
+    /// Whether there was another when this one began.
+    beside: bool,
 }
 
 impl Default for Store {
@@ -94,11 +96,13 @@ impl Store {
         let mut state = store.state();
         state.holders += 1;
         let (id, next) = (state.holders, state.next);
+        let beside = !state.holds.is_empty();
         state.holds.insert(id, next);
         drop(state);
         Hold {
             store: Arc::clone(store),
             id,
+            beside,
         }
     }
 
@@ -199,6 +203,11 @@ impl State {
 }
 
 impl Hold {
+    /// Whether there has been another meanwhile.
+    pub(super) fn is_shared(&self) -> bool {
+        self.beside || self.store.state().holders != self.id
+    }
+
     /// What comes before the place need not be kept.
     pub(super) fn from(&self, place: Place) {
         let mut state = self.store.state();

@@ -125,12 +125,33 @@ async fn each_case_has_what_passed_during_it() {
         ("a test", 18, 0)
     );
     assert_eq!(found.canaries[0].times, 2);
+    assert!(found.shared);
     assert_eq!(found.connections[0].from_server.speaks, WireSpeech::Mysql);
     let (found, ()) = tokio::join!(wire.collect(&first, &canaries), player.answer(3));
     let found = found.unwrap();
     assert_eq!((found.packets, found.dropped), (26 + 18, 3));
     let tls = found.connections[0].tls.as_ref().unwrap();
     assert_eq!(tls.certificate_requested, WireSeen::Yes);
+    assert!(found.shared);
+}
+
+#[tokio::test]
+async fn cases_one_after_the_other_share_nothing() {
+    let (wire, mut player) = Player::start();
+    player.begin().await;
+    for _ in 0..2 {
+        let mark = player.mark(&wire).await;
+        let (found, ()) = tokio::join!(wire.collect(&mark, &[]), player.answer(0));
+        assert!(!found.unwrap().shared);
+    }
+    // Whoever begins later is beside who began before, and the other way round, also when one has ended.
+    let first = player.mark(&wire).await;
+    let second = player.mark(&wire).await;
+    let (found, ()) = tokio::join!(wire.collect(&second, &[]), player.answer(0));
+    assert!(found.unwrap().shared);
+    drop(second);
+    let (found, ()) = tokio::join!(wire.collect(&first, &[]), player.answer(0));
+    assert!(found.unwrap().shared);
 }
 
 #[tokio::test]

@@ -188,6 +188,20 @@ fn connections_that_disagree_tell_nothing() {
 }
 
 #[test]
+fn connections_that_may_be_anothers_tell_nothing() {
+    for (id, name) in [
+        ("unmeshed-13306", "unmeshed-plain-silent"),
+        ("ingress-port-missing", "unmeshed-3306"),
+    ] {
+        let (record, _) = failure(id);
+        let mut wire = with_control(name);
+        assert!(answer(&explained(&record, &wire)).is_some());
+        wire.shared = true;
+        assert_eq!(answer(&explained(&record, &wire)), None, "{id}");
+    }
+}
+
+#[test]
 fn a_session_elsewhere_is_not_told_by_the_link() {
     let (record, truth) = failure("inside-unmeshed-strict");
     let found = answer(&explained(&record, &with_control("unmeshed-plain-silent")));
