@@ -39,4 +39,4 @@ pub use plan::{Plan, PlannedCase, names, plan};
 pub use run::{Header, Options, ScenarioRun, run};
 pub use side::Clusters;
 pub use stop::Stop;
-pub use wire::{Wire, WireMark};
+pub use wire::{Wire, WireMark, canaries};

@@ -6,6 +6,7 @@
 //! that nothing is cut off and nobody sleeps. What is older than the oldest mark that is still held is
 //! forgotten, and so is what is more than is kept; the latter is told as lost.
 
+mod canaries;
 mod follow;
 mod store;
 #[cfg(test)]
@@ -21,6 +22,7 @@ use meshproof_evidence::wire::{Capture, examine};
 use meshproof_record::WireEvidence;
 use tokio::io::{AsyncWrite, AsyncWriteExt};
 
+pub use canaries::canaries;
 use store::{Hold, Place, Store};
 
 /// The container in a router pod.

@@ -3,38 +3,37 @@
 
 use meshproof_evidence::wire::gaps;
 use meshproof_record::{
-    Hop, Protection, WireCanary, WireConnection, WireEvidence, WireOpening, WirePlace, WireSide,
-    WireSpeech,
+    ExpectedLink, Outcome, WireCanary, WireConnection, WireEvidence, WireOpening, WirePlace,
+    WireSide, WireSpeech,
 };
 
 use super::checks::Checks;
 use super::facts::Facts;
 use super::source;
 
-/// The title of the check.
+/// The titles of the checks.
 const SECRET: &str = "crossing stays secret";
-const CLEAR: &str = "the capture sees what crosses in clear";
+const READABLE: &str = "the capture sees what crosses in clear";
+const NOTHING: &str = "nothing crosses the link";
 
-/// Checks the crossing of a session that got through, where it was to be captured: its protection follows
-/// from the leg between the gateways.
+/// Checks what the case says of the link between the clusters.
 pub(super) fn check(facts: &Facts<'_>, checks: &mut Checks) {
-    let wire = facts.case.evidence.wire.as_ref();
-    if wire.is_none() && !facts.is_missing(source::WIRE) {
+    let Some(expected) = facts.case.expectation.link else {
         return;
-    }
-    let legs = facts.case.expectation.legs.iter();
-    let mut crossing = legs.filter(|leg| (leg.from, leg.to) == (Hop::Egress, Hop::Ingress));
+    };
+    let wire = facts.case.evidence.wire.as_ref();
     let wire = wire.ok_or_else(|| facts.why_missing(source::WIRE));
-    match crossing.next().map(|leg| leg.encrypted) {
-        Some(Protection::None) => clear(wire, checks),
-        Some(Protection::Mutual | Protection::ServerOnly) => secret(wire, checks),
-        None => {}
+    let connected = facts.case.expectation.outcome == Outcome::Connected;
+    match expected {
+        ExpectedLink::Secret => secret(wire, connected, checks),
+        ExpectedLink::Readable => readable(wire, checks),
+        ExpectedLink::Nothing => nothing(wire, checks),
     }
 }
 
-/// No canary in any byte, nothing of MySQL in clear, and every byte looked at. Without a connection that
-/// speaks TLS the capture does not look where the session crosses.
-pub(super) fn secret(wire: Result<&WireEvidence, String>, checks: &mut Checks) {
+/// No canary in any byte, nothing of MySQL in clear, and every byte looked at. Where a session got through
+/// and no connection speaks TLS, the capture does not look where it crosses.
+fn secret(wire: Result<&WireEvidence, String>, connected: bool, checks: &mut Checks) {
     let wire = match wire {
         Ok(wire) => wire,
         Err(why) => return checks.unknown(SECRET, why),
@@ -65,7 +64,7 @@ pub(super) fn secret(wire: Result<&WireEvidence, String>, checks: &mut Checks) {
         .iter()
         .map(|one| one.from_client.bytes + one.from_server.bytes)
         .sum();
-    if bytes == 0 {
+    if connected && bytes == 0 {
         return checks.unknown(
             SECRET,
             format!(
@@ -91,26 +90,54 @@ pub(super) fn secret(wire: Result<&WireEvidence, String>, checks: &mut Checks) {
     );
 }
 
-/// The positive control of the detector: a session in clear must be found.
-pub(super) fn clear(wire: Result<&WireEvidence, String>, checks: &mut Checks) {
+/// The positive control of the detector: a session in clear must be found. Not all that was looked for need
+/// be sent as it stands in the scenario.
+fn readable(wire: Result<&WireEvidence, String>, checks: &mut Checks) {
     let wire = match wire {
         Ok(wire) => wire,
-        Err(why) => return checks.unknown(CLEAR, why),
+        Err(why) => return checks.unknown(READABLE, why),
     };
-    match (
-        wire.canaries.iter().find(|canary| canary.times == 0),
-        &wire.canaries[..],
-    ) {
-        (None, []) => checks.unknown(CLEAR, "no text was looked for"),
-        (None, all) => checks.pass(CLEAR, format!("{} found", quoted(all))),
-        (Some(absent), _) => match gaps(wire).first() {
-            Some(gap) => {
-                let detail = format!("{:?} was not found, but {gap}", absent.text);
-                checks.unknown(CLEAR, detail);
-            }
-            None => checks.fail(CLEAR, format!("{:?} was not found", absent.text)),
-        },
+    if wire.canaries.is_empty() {
+        return checks.unknown(READABLE, "no text was looked for");
     }
+    if let Some(found) = found(wire) {
+        return checks.pass(READABLE, found);
+    }
+    let absent = format!("{} in no byte", quoted(&wire.canaries));
+    match gaps(wire).first() {
+        Some(gap) => checks.unknown(READABLE, format!("{absent}, but {gap}")),
+        None => checks.fail(READABLE, absent),
+    }
+}
+
+/// Not one byte of anybody's: calls without an answer are none.
+fn nothing(wire: Result<&WireEvidence, String>, checks: &mut Checks) {
+    let wire = match wire {
+        Ok(wire) => wire,
+        Err(why) => return checks.unknown(NOTHING, why),
+    };
+    let carries = |one: &&WireConnection| one.from_client.bytes + one.from_server.bytes > 0;
+    let carried = wire.connections.iter().find(carries);
+    if let Some(one) = carried {
+        let detail = format!(
+            "{} bytes from {} to {} and {} back",
+            one.from_client.bytes, one.client, one.server, one.from_server.bytes
+        );
+        // What was open before the case, or may be another's, is not shown to be its own.
+        if wire.shared || one.opening == WireOpening::MidStream {
+            let detail = format!("{detail}, which may be another case's");
+            return checks.unknown(NOTHING, detail);
+        }
+        return checks.fail(NOTHING, detail);
+    }
+    if let Some(gap) = gaps(wire).first() {
+        return checks.unknown(NOTHING, format!("not every packet was looked at: {gap}"));
+    }
+    let calls: u64 = wire.connections.iter().map(|one| one.syns).sum();
+    checks.pass(
+        NOTHING,
+        format!("no byte at {}, {calls} calls", wire.captured_at),
+    );
 }
 
 /// A canary.
@@ -207,8 +234,12 @@ mod tests {
         (only.status, only.detail)
     }
 
+    fn crossed(wire: Result<&WireEvidence, String>, checks: &mut Checks) {
+        secret(wire, true, checks);
+    }
+
     fn status(wire: &WireEvidence) -> Status {
-        judged(secret, Ok(wire)).0
+        judged(crossed, Ok(wire)).0
     }
 
     #[test]
@@ -216,7 +247,7 @@ mod tests {
         for name in ["ok-12", "ok-13", "server-simple-12", "server-simple-13"] {
             assert_eq!(status(&recorded(name)), Status::Pass, "{name}");
         }
-        let (status, detail) = judged(secret, Ok(&recorded("plaintext")));
+        let (status, detail) = judged(crossed, Ok(&recorded("plaintext")));
         assert_eq!(status, Status::Fail);
         assert!(
             detail.contains("\"Crypto Canary\" crossed in clear, 2 times"),
@@ -228,7 +259,7 @@ mod tests {
     fn mysql_in_clear_fails_without_a_canary() {
         let mut wire = recorded("plaintext");
         wire.canaries[0].times = 0;
-        let (status, detail) = judged(secret, Ok(&wire));
+        let (status, detail) = judged(crossed, Ok(&wire));
         assert_eq!(status, Status::Fail);
         assert!(detail.contains("MySQL was spoken in clear"), "{detail}");
     }
@@ -249,7 +280,7 @@ mod tests {
     fn bytes_behind_tls_fail() {
         let mut wire = recorded("ok-13");
         wire.connections[0].from_client.strays_at = Some(7);
-        let (status, detail) = judged(secret, Ok(&wire));
+        let (status, detail) = judged(crossed, Ok(&wire));
         assert_eq!(status, Status::Fail);
         assert!(
             detail.contains("the client left TLS at its byte 7"),
@@ -282,7 +313,7 @@ mod tests {
                 assert_eq!(status(&wire), Status::Fail, "{index}");
             }
         }
-        let (status, detail) = judged(secret, Err("no evidence of wire: gone".to_owned()));
+        let (status, detail) = judged(crossed, Err("no evidence of wire: gone".to_owned()));
         assert_eq!(
             (status, detail.as_str()),
             (Status::Inconclusive, "no evidence of wire: gone")
@@ -290,7 +321,10 @@ mod tests {
     }
 
     #[test]
-    fn refusals_carry_no_session() {
+    fn refusals_carry_no_session_and_may_be_secret() {
+        let refused = |wire: Result<&WireEvidence, String>, checks: &mut Checks| {
+            secret(wire, false, checks);
+        };
         for name in [
             "unmeshed-3306",
             "unmeshed-plain-silent",
@@ -298,12 +332,36 @@ mod tests {
             "tls-to-plain",
         ] {
             assert_eq!(status(&recorded(name)), Status::Inconclusive, "{name}");
+            let (status, _) = judged(refused, Ok(&recorded(name)));
+            assert_eq!(status, Status::Pass, "{name}");
         }
+        assert_eq!(judged(refused, Ok(&recorded("plaintext"))).0, Status::Fail);
+    }
+
+    #[test]
+    fn nothing_is_not_a_single_byte() {
+        let status = |wire: &WireEvidence| judged(nothing, Ok(wire)).0;
+        for (name, expected) in [
+            ("unmeshed-3306", Status::Pass),
+            ("unmeshed-plain-silent", Status::Pass),
+            ("sni-foreign", Status::Fail),
+            ("ok-13", Status::Fail),
+            ("plaintext", Status::Fail),
+        ] {
+            assert_eq!(status(&recorded(name)), expected, "{name}");
+        }
+        let mut wire = recorded("unmeshed-3306");
+        wire.dropped = 1;
+        assert_eq!(status(&wire), Status::Inconclusive);
+        let mut wire = recorded("ok-13");
+        wire.connections[0].opening = WireOpening::MidStream;
+        assert_eq!(status(&wire), Status::Inconclusive);
+        assert_eq!(judged(nothing, Err(String::new())).0, Status::Inconclusive);
     }
 
     #[test]
     fn the_detectors_control() {
-        let status = |wire: &WireEvidence| judged(clear, Ok(wire)).0;
+        let status = |wire: &WireEvidence| judged(readable, Ok(wire)).0;
         assert_eq!(status(&recorded("plaintext")), Status::Pass);
         let mut wire = recorded("ok-13");
         assert_eq!(status(&wire), Status::Fail);
@@ -311,6 +369,6 @@ mod tests {
         assert_eq!(status(&wire), Status::Inconclusive);
         wire.canaries.clear();
         assert_eq!(status(&wire), Status::Inconclusive);
-        assert_eq!(judged(clear, Err(String::new())).0, Status::Inconclusive);
+        assert_eq!(judged(readable, Err(String::new())).0, Status::Inconclusive);
     }
 }
