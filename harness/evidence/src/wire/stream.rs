@@ -61,7 +61,8 @@ impl<'a> Direction<'a> {
 
     fn keep(&mut self, place: i64, bytes: &'a [u8]) {
         let kept = self.kept + bytes.len() as u64;
-        if kept > MOST_BYTES || self.parts.len() >= MOST_SEGMENTS {
+        // Once something is left out, what follows would stand behind a gap that is none.
+        if self.truncated || kept > MOST_BYTES || self.parts.len() >= MOST_SEGMENTS {
             self.truncated = true;
             return;
         }

@@ -305,3 +305,40 @@ fn a_rejection_by_icmp_is_a_refusal() {
     assert_eq!(opened(vec![syn.clone()]), WireOpening::Unanswered);
     assert_eq!(opened(vec![syn, word]), WireOpening::Refused);
 }
+
+#[test]
+fn more_than_is_kept_of_a_connection_is_told() {
+    const MOST: usize = 32 * 1024 * 1024;
+    let piece = vec![b'x'; 60_000];
+    let count = MOST / piece.len() + 2;
+    let mut packets = opening();
+    packets.extend((0..count).map(|index| BY_CLIENT.data(index * piece.len(), &piece)));
+    // What is not put together is searched all the same.
+    packets.push(BY_CLIENT.data(count * piece.len(), CANARY.as_bytes()));
+    let found = look(packets);
+    let sent = &found.connections[0].from_client;
+    assert!(sent.truncated && sent.bytes <= MOST as u64, "{sent:?}");
+    assert_eq!(sent.missing, 0);
+    assert_eq!(gaps(&found).len(), 1);
+    assert!(gaps(&found)[0].contains("more than is put together"));
+    assert_eq!(found.canaries[0].times, 1);
+}
+
+#[test]
+fn more_connections_than_are_told_apart_are_told() {
+    const MOST: u32 = 64 * 1024;
+    let called = |number: u32| {
+        let [_, b, c, d] = number.to_be_bytes();
+        let from = ([10, b, c, d], 40_000);
+        Sender { from, ..BY_CLIENT }
+    };
+    let mut packets: Vec<_> = (0..MOST).map(|number| called(number).syn()).collect();
+    packets.push(called(MOST).data(0, CANARY.as_bytes()));
+    let found = look(packets);
+    assert_eq!(
+        (found.connections.len(), found.untracked),
+        (MOST as usize, 1)
+    );
+    assert_eq!(found.canaries[0].times, 1);
+    assert!(gaps(&found)[0].contains("more connections"));
+}

@@ -1,7 +1,7 @@
 //! The recordings that only the wire tells, with what was on it, and everything that must stay silent.
 
 use meshproof_evidence::wire::{Capture, examine};
-use meshproof_record::{Cause, Hop, Observed, Outcome, WireEvidence, WireOpening};
+use meshproof_record::{Cause, Hop, Observed, Outcome, WireEvidence, WireOpening, WireSpeech};
 use serde_json::{Value, json};
 
 use crate::{Confidence, Explained, Shape, explain};
@@ -117,6 +117,28 @@ fn a_gateway_that_hangs_up_after_its_wait_is_told_without_a_control() {
             "{after}: {explained:#?}"
         );
     }
+}
+
+#[test]
+fn plain_bytes_that_are_hung_up_on_are_told_where_tls_is_wanted() {
+    let (record, truth) = failure("unmeshed-13306");
+    let mut wire = captured("sni-foreign");
+    let connection = &mut wire.connections[0];
+    connection.tls = None;
+    connection.from_client.speaks = WireSpeech::Other;
+    // A way in clear to a database that is not there hangs up as well.
+    let alone = explained(&record, &wire);
+    assert_eq!(answer(&alone), None);
+    assert!(alone.fits.contains(&truth), "{alone:#?}");
+    wire.tls_servers = vec![wire.connections[0].server];
+    assert_eq!(answer(&explained(&record, &wire)), Some(truth));
+    // Whoever had an answer was heard.
+    wire.connections[0].from_server.speaks = WireSpeech::Other;
+    assert_eq!(answer(&explained(&record, &wire)), None);
+    // And a hello is no plaintext.
+    let mut hello = captured("sni-foreign");
+    hello.tls_servers = vec![hello.connections[0].server];
+    assert_eq!(answer(&explained(&record, &hello)), None);
 }
 
 #[test]
