@@ -125,9 +125,8 @@ async fn a_big_answer_is_captured_whole(wire: &Wire, clusters: &Clusters, host: 
     const LENGTH: usize = 15_000_000;
     let mark = wire.mark().await.unwrap();
     let sql = format!("SELECT REPEAT('x', {LENGTH})");
-    let script = format!(
-        "mysql --skip-ssl --max-allowed-packet=1G -u root -h {host} -e \"{sql}\" | wc -c"
-    );
+    let script =
+        format!("mysql --skip-ssl --max-allowed-packet=1G -u root -h {host} -e \"{sql}\" | wc -c");
     let command = Command {
         pod: PodRef::new("default", "mysql-client-1"),
         container: ClientPod::CONTAINER.to_owned(),
