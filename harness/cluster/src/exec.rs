@@ -3,10 +3,12 @@
 use std::future::Future;
 use std::time::{Duration, Instant};
 
+use futures::FutureExt;
+use futures::future::BoxFuture;
 use k8s_openapi::api::core::v1::Pod;
 use k8s_openapi::apimachinery::pkg::apis::meta::v1::Status;
 use kube::api::{AttachParams, AttachedProcess};
-use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWriteExt, BufReader};
+use tokio::io::{AsyncBufReadExt, AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt, BufReader};
 use tokio::sync::watch;
 
 use crate::access::{ClusterAccess, PodRef};
@@ -23,6 +25,15 @@ pub struct Command {
     pub argv: Vec<String>,
     /// What it reads on standard input, then end of file.
     pub stdin: Vec<u8>,
+}
+
+impl Command {
+    fn doing(&self) -> String {
+        format!(
+            "run {:?} in {} of pod {}",
+            self.argv, self.container, self.pod
+        )
+    }
 }
 
 /// How a command ended.
@@ -71,21 +82,14 @@ impl ClusterAccess {
     /// The API server or the kubelet refuses; a program that does not exist shows in
     /// [`Running::finish`].
     pub async fn exec(&self, command: &Command) -> Result<Running> {
-        let doing = format!(
-            "run {:?} in {} of pod {}",
-            command.argv, command.container, command.pod
-        );
+        let doing = command.doing();
         let parameters = AttachParams::default()
             .container(&command.container)
             .stdin(!command.stdin.is_empty())
             .stdout(true)
             .stderr(true);
         let started = Instant::now();
-        let process = self
-            .namespaced::<Pod>(&command.pod.namespace)
-            .exec(&command.pod.name, &command.argv, &parameters)
-            .await
-            .map_err(|error| self.api_error(&doing, error))?;
+        let process = self.attach(command, &parameters, &doing).await?;
         Ok(Running {
             process,
             stdin: command.stdin.clone(),
@@ -155,6 +159,89 @@ impl ClusterAccess {
             cluster,
         })
     }
+}
+
+/// A command that is written to and read from while it runs. It ends when `ended` is dropped.
+pub struct Duplex {
+    /// Its standard input, open until this is dropped.
+    pub stdin: Box<dyn AsyncWrite + Send + Unpin>,
+    /// Its standard output, byte by byte.
+    pub stdout: Box<dyn AsyncRead + Send + Unpin>,
+    /// Comes when it has ended, with its last words. To be polled all the while.
+    pub ended: BoxFuture<'static, String>,
+}
+
+/// How much of a command's output waits for its reader.
+const WAITING: usize = 1024 * 1024;
+/// How much of its standard error is kept.
+const WORDS: usize = 4096;
+
+impl ClusterAccess {
+    /// Starts a command that answers what it is told; [`Command::stdin`] is not looked at.
+    pub async fn exec_duplex(&self, command: &Command) -> Result<Duplex> {
+        let doing = command.doing();
+        let parameters = AttachParams::default()
+            .container(&command.container)
+            .stdin(true)
+            .stdout(true)
+            .stderr(true)
+            .max_stdout_buf_size(WAITING);
+        let mut process = self.attach(command, &parameters, &doing).await?;
+        let (Some(stdin), Some(stdout), Some(stderr), Some(status)) = (
+            process.stdin(),
+            process.stdout(),
+            process.stderr(),
+            process.take_status(),
+        ) else {
+            return Err(Error::Stream {
+                cluster: self.side.to_string(),
+                doing,
+                why: "its streams were already taken".to_owned(),
+            });
+        };
+        let ended = async move {
+            let _process = process;
+            let words = last_words(stderr).await;
+            match status.await {
+                _ if !words.is_empty() => words,
+                Some(status) => self::words(&status),
+                None => "the stream ended without an exit status".to_owned(),
+            }
+        };
+        Ok(Duplex {
+            stdin: Box::new(stdin),
+            stdout: Box::new(stdout),
+            ended: ended.boxed(),
+        })
+    }
+
+    async fn attach(
+        &self,
+        command: &Command,
+        parameters: &AttachParams,
+        doing: &str,
+    ) -> Result<AttachedProcess> {
+        self.namespaced::<Pod>(&command.pod.namespace)
+            .exec(&command.pod.name, &command.argv, parameters)
+            .await
+            .map_err(|error| self.api_error(doing, error))
+    }
+}
+
+/// What is said until the end; all of it must be read, else the command would stand still.
+async fn last_words(mut from: impl AsyncRead + Unpin) -> String {
+    let mut words = Vec::new();
+    let mut buffer = [0; 1024];
+    loop {
+        match from.read(&mut buffer).await {
+            // A stream that breaks has said what it had to say.
+            Ok(0) | Err(_) => break,
+            Ok(length) => words.extend_from_slice(&buffer[..length]),
+        }
+        let more = words.len().saturating_sub(WORDS);
+        words.drain(..more);
+    }
+    String::from_utf8_lossy(&words).trim().to_owned()
 }
 
 impl Running {

@@ -29,7 +29,7 @@ pub use activation::Activation;
 pub use apply::{Applied, FIELD_MANAGER};
 pub use container_state::Trouble;
 pub use error::{Error, Result};
-pub use exec::{Command, Lines, Output, Running};
+pub use exec::{Command, Duplex, Lines, Output, Running};
 pub use logs::{LogFollower, LogLine, LogWait, Mark};
 pub use manifest::{Manifest, Origin};
 pub use owned::RUN_LABEL;

@@ -1,6 +1,6 @@
 //! Evidence from the proxies on the path: access-log formats and lines, the lines of the hops
-//! stitched into one path per SQL session, what each leg's receiver logged of its protection, and
-//! what a line tells of a refusal.
+//! stitched into one path per SQL session, what each leg's receiver logged of its protection,
+//! what a line tells of a refusal, and what a capture shows of the link between the clusters.
 //!
 //! `FORMATS.md` beside this crate says which formats are known and what each leaves untold.
 //!
@@ -17,6 +17,7 @@ pub mod logs;
 pub mod probe;
 pub mod stitch;
 pub mod tls_client;
+pub mod wire;
 
 pub use access_log::{
     Address, BuiltIn, Expected, Format, HopLine, JsonFormat, Logged, MeshLogs, Reader, detect,

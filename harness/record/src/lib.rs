@@ -9,11 +9,16 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 mod probe;
+mod wire;
 mod word;
 
 pub use probe::{
     ProbeAlert, ProbeBytes, ProbeCertificate, ProbeDns, ProbeEnd, ProbeFirst, ProbeLevel,
     ProbeOpening, ProbeReport, ProbeReportError, ProbeTcp, ProbeTcpEnd, ProbeTls,
+};
+pub use wire::{
+    WireAlert, WireCanary, WireConnection, WireDirection, WireEvidence, WireMySql, WireOpening,
+    WirePlace, WireSeen, WireSide, WireSpeech, WireTls,
 };
 pub use word::word;
 
@@ -82,6 +87,7 @@ pub enum Cause {
     ServerDown,
     AuthDenied,
     UnknownDatabase,
+    NoGreeting,
 }
 
 /// The whole record of one run.
@@ -352,6 +358,9 @@ pub struct Evidence {
     /// What the routers between the clusters counted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub network: Option<NetworkEvidence>,
+    /// What crossed the link between the clusters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub wire: Option<WireEvidence>,
     /// What the database counted and holds.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub database: Option<DatabaseEvidence>,

@@ -145,6 +145,7 @@ fn cause(cause: scenario::Cause) -> record::Cause {
         From::ServerDown => To::ServerDown,
         From::AuthDenied => To::AuthDenied,
         From::UnknownDatabase => To::UnknownDatabase,
+        From::NoGreeting => To::NoGreeting,
     }
 }
 

@@ -29,6 +29,7 @@ mod side;
 mod stop;
 mod timing;
 mod variation;
+mod wire;
 mod words;
 
 pub use explain::{Confidence, Explained, RecordError, Shape, explain};
@@ -38,3 +39,4 @@ pub use plan::{Plan, PlannedCase, names, plan};
 pub use run::{Header, Options, ScenarioRun, run};
 pub use side::Clusters;
 pub use stop::Stop;
+pub use wire::{Wire, WireMark, canaries};

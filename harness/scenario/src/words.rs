@@ -236,12 +236,14 @@ words! {
         SecretMissing = "secret-missing",
         /// An authorization policy denied it.
         PolicyDenied = "policy-denied",
-        /// The database is down, or takes connections and never greets.
+        /// The database is down.
         ServerDown = "server-down",
         /// The database rejected user or password, or denied what the user asked for.
         AuthDenied = "auth-denied",
         /// The database that was asked for does not exist.
         UnknownDatabase = "unknown-database",
+        /// The database took the connection and never greeted.
+        NoGreeting = "no-greeting",
     }
 }
 

@@ -11,10 +11,10 @@ use crate::words;
 /// lines that may be of other sessions.
 pub(super) fn all(signs: &Signs<'_>, claims: &[Claim], found: &Findings) -> Vec<String> {
     let first = claims.first();
-    let lines_count = signs.alone || first.is_none_or(|claim| claim.source == "logs");
+    let lines_count = signs.alone || first.is_none_or(Claim::is_shared);
     let counting = claims
         .iter()
-        .filter(|claim| lines_count || claim.source != "logs");
+        .filter(|claim| lines_count || !claim.is_shared());
     let mut all = between_claims(counting);
     if lines_count {
         all.extend(between_reasons(found));

@@ -1,4 +1,4 @@
-//! What the proxies say, and the alert that a TLS client received.
+//! What the proxies say, and the alerts that a TLS client received or that crossed the link in clear.
 
 use meshproof_evidence::classify::{Finding, Weight};
 use meshproof_evidence::{Address, Attribution as Findings, HopLine, attribute, probe_finding};
@@ -10,7 +10,7 @@ use crate::words;
 /// Who may answer a client that has no sidecar.
 pub(super) const GATES: [Hop; 3] = [Hop::Egress, Hop::Ingress, Hop::ServerSidecar];
 
-/// What every hop's lines and the client's alert say.
+/// What every hop's lines and all alerts say.
 pub(super) fn findings(signs: &Signs<'_>) -> Findings {
     let mut found = attribute(signs.logs, &signs.lost, signs.opening);
     let heard = match &signs.client {
@@ -19,6 +19,9 @@ pub(super) fn findings(signs: &Signs<'_>) -> Findings {
         _ => None,
     };
     if let Some(finding) = heard {
+        found.add(finding);
+    }
+    for finding in super::wire::findings(signs) {
         found.add(finding);
     }
     found
@@ -98,7 +101,9 @@ pub(super) fn open(signs: &Signs<'_>, found: &Findings) -> (String, Vec<Observed
         return (format!("the log of {hop} cannot be read: {why}"), vec![]);
     }
     if found.findings.is_empty() {
-        return client::refused_tcp(signs).unwrap_or_else(|| (nothing(signs), Vec::new()));
+        return super::wire::open(signs)
+            .or_else(|| client::refused_tcp(signs))
+            .unwrap_or_else(|| (nothing(signs), Vec::new()));
     }
     // Effects beside it are of the same refusal: reasons that differ have been told before.
     let reason = found.findings.iter().find(|f| f.weight == Weight::Reason);

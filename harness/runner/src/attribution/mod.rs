@@ -10,11 +10,12 @@ mod logs;
 mod needs;
 mod probe;
 mod ungreeted;
+mod wire;
 
 pub(crate) use probe::{is_unanswered, said, settled};
 
 use meshproof_evidence::{HopLogs, Opening, TlsEnd};
-use meshproof_record::{Cause, Hop, Observed, Outcome, ProbeReport};
+use meshproof_record::{Cause, Hop, Observed, Outcome, ProbeReport, WireEvidence};
 use meshproof_sql::{ClientEnd, FirstPacket};
 
 /// What is known of one session, whoever collected it.
@@ -35,6 +36,8 @@ pub(crate) struct Signs<'a> {
     pub(crate) lost: Vec<Hop>,
     /// What the routers show of a client that nobody answered.
     pub(crate) dropped: Option<String>,
+    /// What crossed the link between the clusters during the session, where that was captured.
+    pub(crate) wire: Option<&'a WireEvidence>,
     /// Statements that the database counted beside those of whoever asked it.
     pub(crate) statements: Option<u64>,
 }
@@ -100,6 +103,11 @@ impl Claim {
             source,
         }
     }
+
+    /// Whether other sessions may have left what it stands on: they share the gateways and the link.
+    fn is_shared(&self) -> bool {
+        matches!(self.source, "logs" | wire::SOURCE)
+    }
 }
 
 const CONNECTED: Observed = Observed {
@@ -122,6 +130,7 @@ pub(crate) fn attribute(signs: &Signs<'_>) -> Attribution {
         client::claim(signs),
         dropped.map(|how| Claim::new(DROPPED, "network", how)),
         logs::claim(&found),
+        wire::claim(signs),
         silence(signs),
         ungreeted::claim(signs),
     ]
@@ -184,6 +193,7 @@ fn evidence(
     let router = claims.iter().filter(|claim| claim.source == "network");
     let router = router.map(|claim| Shown::new("network", claim.how.clone()));
     let findings = found.findings.iter().map(logs::shown);
+    let wire = wire::said(signs);
     let statements = signs.statements.map(|count| {
         let shows = format!("{count} statements beside those that read the counters");
         Shown::new("database", shows)
@@ -192,6 +202,7 @@ fn evidence(
         .into_iter()
         .chain(router)
         .chain(findings)
+        .chain(wire)
         .chain(statements)
         .collect()
 }

@@ -9,6 +9,9 @@ use crate::words;
 
 const WIRE: &str = "a capture on the link between the clusters, the routers' counters, or a prober that opens TLS from the same pod";
 
+/// Where there was a capture, and it did not tell.
+const PROBER: &str = "a session with TLS on the same link in the same environment, or a prober that opens TLS from the same pod";
+
 /// The nearest first: what was lost, then what the log formats hide, then the wire.
 pub(super) fn all(signs: &Signs<'_>, fits: &[Observed]) -> Vec<String> {
     if let Some(unresolved) = fits.iter().find(|fit| fit.cause == Cause::Dns) {
@@ -35,7 +38,8 @@ pub(super) fn all(signs: &Signs<'_>, fits: &[Observed]) -> Vec<String> {
         }));
     }
     if needs.is_empty() {
-        needs.push(WIRE.to_owned());
+        let captured = signs.wire.is_some();
+        needs.push(if captured { PROBER } else { WIRE }.to_owned());
     }
     needs
 }

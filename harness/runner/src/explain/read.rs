@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use meshproof_evidence::access_log::{DetectError, LogError};
 use meshproof_evidence::{Expected, HopLine, HopLogs, Opening, PATH, TlsEnd, read_log};
-use meshproof_record::{Hop, ProbeReport, ProbeReportError};
+use meshproof_record::{Hop, ProbeReport, ProbeReportError, WireEvidence};
 use meshproof_sql::{FirstPacket, client_end};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
@@ -72,6 +72,7 @@ pub(super) struct Record {
     #[serde(default)]
     logs: BTreeMap<Proxy, Option<Vec<String>>>,
     mysqld: Option<Counters>,
+    wire: Option<WireEvidence>,
     #[serde(rename = "id", default)]
     _id: IgnoredAny,
     #[serde(rename = "what", default)]
@@ -132,6 +133,7 @@ pub(super) struct Known {
     peer: Option<Hop>,
     logs: HopLogs,
     lost: Vec<Hop>,
+    wire: Option<WireEvidence>,
     statements: Option<u64>,
 }
 
@@ -150,6 +152,7 @@ impl Known {
             peer: peer(&record.source, &record.target),
             logs,
             lost,
+            wire: record.wire,
             statements: statements.flatten(),
         })
     }
@@ -166,6 +169,7 @@ impl Known {
             unreadable: &[],
             lost: self.lost.clone(),
             dropped: None,
+            wire: self.wire.as_ref(),
             statements: self.statements,
         }
     }

@@ -16,6 +16,7 @@ mod observed;
 mod path;
 mod positive;
 mod teeth;
+mod wire;
 
 use meshproof_record::{CaseRecord, Observed, Outcome, RunRecord, ScenarioRecord, Status, Verdict};
 
@@ -33,6 +34,8 @@ pub mod source {
     pub const RESOLUTION: &str = "resolution";
     /// The routers' counters.
     pub const NETWORK: &str = "network";
+    /// The capture on the link between the clusters.
+    pub const WIRE: &str = "wire";
     /// The database's counters.
     pub const DATABASE: &str = "database";
     /// The query on the server's side.

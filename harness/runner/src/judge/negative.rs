@@ -5,7 +5,7 @@ use meshproof_sql::{ClientEnd, FirstPacket};
 
 use super::checks::Checks;
 use super::facts::{Facts, end_of};
-use super::{database, positive, source};
+use super::{database, positive, source, wire};
 use crate::attribution::{Attribution, said};
 use crate::words;
 
@@ -19,6 +19,7 @@ pub(super) fn check(
     positive::resolution(facts, checks);
     nothing_came_back(facts, checks);
     right_reason(facts, seen, checks);
+    wire::check(facts, checks);
     if let Some(expected) = &facts.case.expectation.database {
         database::check(facts, expected, checks);
     }

@@ -24,6 +24,7 @@ pub(super) fn observe(facts: &Facts<'_>) -> Attribution {
         unreadable: &facts.unreadable,
         lost: missing.chain(unreadable).collect(),
         dropped: dropped(facts),
+        wire: evidence.wire.as_ref(),
         // Counters that make no sense are told by the check that needs them.
         statements: database.and_then(|database| grown(database, QUESTIONS).ok()),
     })

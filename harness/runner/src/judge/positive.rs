@@ -5,7 +5,7 @@ use meshproof_sql::ClientEnd;
 
 use super::checks::Checks;
 use super::facts::Facts;
-use super::{continuous, database, path, source};
+use super::{continuous, database, path, source, wire};
 use crate::attribution::{said, settled};
 
 pub(super) fn check(facts: &Facts<'_>, checks: &mut Checks) {
@@ -13,6 +13,7 @@ pub(super) fn check(facts: &Facts<'_>, checks: &mut Checks) {
     client(facts, checks);
     path::check(facts, checks);
     continuous::check(facts, checks);
+    wire::check(facts, checks);
     if let Some(expected) = &facts.case.expectation.database {
         database::check(facts, expected, checks);
     }

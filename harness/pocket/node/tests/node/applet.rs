@@ -5,6 +5,7 @@ use std::net::{SocketAddrV4, TcpStream};
 use std::os::unix::net::UnixStream;
 use std::process::ExitCode;
 
+use meshproof_pocket_node::capture::PacketSocket;
 use nix::sys::socket::{self, AddressFamily, SockFlag, SockType, SockaddrIn, setsockopt, sockopt};
 
 /// Runs the applet that the arguments name, if they do: `applet NAME ...`.
@@ -24,6 +25,7 @@ pub(crate) fn run() -> Option<ExitCode> {
             mark.parse().unwrap(),
             to.parse().unwrap(),
         ),
+        ["capture", interface] => capture(interface),
         ["refused"] => crate::refusal::refused(),
         ["hold"] => crate::death::hold(),
         other => panic!("unknown applet {other:?}"),
@@ -57,6 +59,25 @@ fn tcp(source: SocketAddrV4, mark: u32, to: SocketAddrV4) {
     let mut text = String::new();
     TcpStream::from(fd).read_to_string(&mut text).unwrap();
     print(&text);
+}
+
+/// Captures without receiving until standard input ends, and then prints what was received, the longest
+/// of it, and what was counted as seen and as dropped.
+fn capture(interface: &str) {
+    let mut socket = PacketSocket::open(interface).unwrap();
+    print("ready\n");
+    std::io::stdin().read_to_end(&mut Vec::new()).unwrap();
+    let (mut received, mut longest) = (0, 0);
+    let counts = socket.drain(|packet| {
+        assert_eq!(packet.data.len(), packet.length);
+        received += 1;
+        longest = longest.max(packet.length);
+    });
+    let counts = counts.unwrap();
+    print(&format!(
+        "{received} {longest} {} {}",
+        counts.seen, counts.dropped
+    ));
 }
 
 pub(crate) fn print(text: &str) {

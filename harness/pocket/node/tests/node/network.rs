@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use libtest_mimic::Trial;
 use meshproof_pocket_node::counters::SynCount;
 use meshproof_pocket_node::rules::{CaptureRules, Protocol, RouterRules, ServicePort};
-use meshproof_pocket_node::{Node, NodeError, SocketSpec};
-use tokio::io::AsyncReadExt;
+use meshproof_pocket_node::{Node, NodeError, SocketSpec, Stdio};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::lab::{
     ALICE, BALANCER, BOB, CLIENT, GATE, MYSQL, SERVER, applet, at, client_rules, counts, greeter,
@@ -35,6 +35,7 @@ pub(crate) fn trials() -> Vec<Trial> {
         trial("network::outbound_is_captured", outbound),
         trial("network::inbound_is_captured", inbound),
         trial("network::captures_see_the_link", packets),
+        trial("network::a_capture_counts_what_it_loses", losses),
         trial("network::tracked_connections_are_forgotten", flush),
     ]
 }
@@ -313,6 +314,58 @@ async fn packets() {
         .await
         .unwrap_err();
     assert_eq!(error.errno(), Some(libc::ENODEV), "{error}");
+}
+
+/// Nothing of a little is lost; of more than there is room for much is, and every packet of it is counted.
+async fn losses() {
+    const LITTLE: usize = 100 * 1024;
+    const MUCH: usize = 400 * 1024 * 1024;
+    let node = lab().await;
+    for (bytes, lost) in [(LITTLE, false), (MUCH, true)] {
+        let (stdio, mut pipes) = Stdio::pipes().unwrap();
+        let capture = applet(&["capture", "link"]);
+        let started = node.start_container(CLIENT, capture, stdio);
+        let _capture = patient(started).await.unwrap();
+        let mut ready = [0; 6];
+        patient(pipes.stdout.read_exact(&mut ready)).await.unwrap();
+        transfer(&node, bytes).await;
+        drop(pipes.stdin);
+        let mut said = String::new();
+        patient(pipes.stdout.read_to_string(&mut said))
+            .await
+            .unwrap();
+        let numbers: Vec<u64> = said.split(' ').map(|n| n.parse().unwrap()).collect();
+        let [received, longest, seen, dropped] = numbers[..] else {
+            panic!("{said}");
+        };
+        assert_eq!(received + dropped, seen, "{said}");
+        assert_eq!(dropped > 0, lost, "{said}");
+        // A veth hands over more than a link's packet at once.
+        assert!(longest > 9_000, "{said}");
+    }
+}
+
+/// Sends so many bytes over the link.
+async fn transfer(node: &Node, bytes: usize) {
+    let listener = node.listen_tcp(GATE.0, at(GATE.1, 13306)).await.unwrap();
+    let mut stream = patient(node.connect_tcp(ALICE.0, at(BALANCER, 13306)))
+        .await
+        .unwrap();
+    let (mut theirs, _) = patient(listener.accept()).await.unwrap();
+    let send = async {
+        let piece = vec![7; 256 * 1024];
+        let mut left = bytes;
+        while left > 0 {
+            let length = left.min(piece.len());
+            stream.write_all(&piece[..length]).await.unwrap();
+            left -= length;
+        }
+        stream.shutdown().await.unwrap();
+    };
+    let mut sink = tokio::io::sink();
+    let receive = tokio::io::copy(&mut theirs, &mut sink);
+    let ((), received) = patient(async { tokio::join!(send, receive) }).await;
+    assert_eq!(received.unwrap(), bytes as u64);
 }
 
 async fn flush() {
