@@ -68,6 +68,10 @@ pub(crate) struct RunArgs {
     /// Run each case that has a sabotage once more under it: it must then fail
     #[arg(long)]
     pub(crate) sabotage: bool,
+    /// Keep what passed between the clusters during every case, as `captures/*.pcapng` beside the reports;
+    /// by default only of cases that do not pass
+    #[arg(long)]
+    pub(crate) captures: bool,
     /// How many scenarios run beside each other, each on clusters of its own; one for each processor by
     /// default. Those labelled `slow` run beside them
     #[arg(long, value_name = "N")]

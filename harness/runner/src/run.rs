@@ -10,7 +10,7 @@ use meshproof_record::{
 };
 use meshproof_scenario::{At, Case, Loaded, Scenario};
 
-use crate::case::{self, Manner, Stage, Started};
+use crate::case::{self, Collected, Manner, Stage, Started};
 use crate::environment::{self, Bound, Environment, SetupError};
 use crate::judge::not_run;
 use crate::observer::{Event, Feed, Observer};
@@ -26,6 +26,8 @@ pub struct Options {
     pub cases: Option<Vec<String>>,
     /// Timeouts are waited out even where a router's counters would settle the case.
     pub wait_timeouts: bool,
+    /// What passed the link is kept for every case, not only for those that did not pass.
+    pub captures: bool,
     /// Each case that has a sabotage runs once more under it, and must then fail.
     pub sabotage: bool,
 }
@@ -41,6 +43,8 @@ pub struct ScenarioRun {
     pub phases: Vec<Phase>,
     /// What was waited for while cases ran.
     pub waits: Vec<WaitTotal>,
+    /// What passed the link during cases, as pcapng, by the case's name.
+    pub captures: Vec<(String, Vec<u8>)>,
     /// What took part.
     pub versions: BTreeMap<String, String>,
 }
@@ -125,6 +129,7 @@ pub async fn run(
         problems,
         phases: timing.phases(),
         waits: timing.waits(),
+        captures: std::mem::take(&mut *locked(&progress.captures)),
         versions: versions(clusters, &progress),
     }
 }
@@ -143,6 +148,8 @@ struct Progress {
     versions: Mutex<BTreeMap<String, String>>,
     /// By place in the plan.
     done: Mutex<BTreeMap<usize, CaseRecord>>,
+    /// Packets of cases, by name.
+    captures: Mutex<Vec<(String, Vec<u8>)>>,
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
@@ -190,8 +197,12 @@ async fn all(
         let Some(case) = bound.scenario.cases.get(planned.index) else {
             continue;
         };
-        let record = work.case(&mut environment, planned, case).await;
-        finish(timing, progress, at, record);
+        let (record, pcapng) = work.case(&mut environment, planned, case).await;
+        let name = record.name.clone();
+        let status = finish(timing, progress, at, record);
+        if !pcapng.is_empty() && (options.captures || status != Status::Pass) {
+            locked(&progress.captures).push((name, pcapng));
+        }
     }
     // What cases changed is taken back by the same way; on a cluster that vanishes with the run nobody
     // would see it.
@@ -231,18 +242,21 @@ impl<'a> Work<'a> {
         environment: &mut Environment,
         planned: &PlannedCase,
         case: &At<Case>,
-    ) -> CaseRecord {
+    ) -> (CaseRecord, Vec<u8>) {
         self.timing.tell(&Event::CaseStarted {
             case: planned.name.clone(),
         });
         let started = Started::now();
         let evidence = self.evidence(environment, planned, case).await;
-        let evidence = evidence.unwrap_or_else(|why| Evidence {
-            missing: vec![Missing {
-                source: crate::judge::source::CLIENT.to_owned(),
-                why,
-            }],
-            ..Evidence::default()
+        let Collected { evidence, pcapng } = evidence.unwrap_or_else(|why| Collected {
+            evidence: Evidence {
+                missing: vec![Missing {
+                    source: crate::judge::source::CLIENT.to_owned(),
+                    why,
+                }],
+                ..Evidence::default()
+            },
+            pcapng: Vec::new(),
         });
         let took = started.instant.elapsed();
         self.timing
@@ -252,7 +266,8 @@ impl<'a> Work<'a> {
             .get(case.from.as_str())
             .map(|client| client.pod.to_string());
         let source = pod.unwrap_or_else(|| case.from.value.clone());
-        case::record(case, planned, source, evidence, started, took)
+        let record = case::record(case, planned, source, evidence, started, took);
+        (record, pcapng)
     }
 
     async fn evidence(
@@ -260,7 +275,7 @@ impl<'a> Work<'a> {
         environment: &mut Environment,
         planned: &PlannedCase,
         case: &Case,
-    ) -> Result<Evidence, String> {
+    ) -> Result<Collected, String> {
         let scenario = &self.bound.scenario;
         let mut overlays = environment::overlays(scenario, case);
         if planned.sabotage.is_some() {
@@ -270,12 +285,17 @@ impl<'a> Work<'a> {
             .vary(&overlays, self.clusters, self.timing)
             .await
             .map_err(|error| error.to_string())?;
-        let evidence = if case.during.is_empty() {
+        let collected = if case.during.is_empty() {
             case::collect(&self.stage(environment), case).await?
         } else {
-            case::rotation::collect(self, environment, case, &overlays).await?
+            Collected {
+                evidence: case::rotation::collect(self, environment, case, &overlays).await?,
+                pcapng: Vec::new(),
+            }
         };
-        self.control_again(environment, case, evidence).await
+        let Collected { evidence, pcapng } = collected;
+        let evidence = self.control_again(environment, case, evidence).await?;
+        Ok(Collected { evidence, pcapng })
     }
 
     /// Runs the control once more, in the environment that it asks for.
@@ -297,7 +317,9 @@ impl<'a> Work<'a> {
             .await
             .map_err(|error| error.to_string())?;
         let started = Started::now();
-        let found = case::collect(&self.stage(environment), control).await?;
+        let found = case::collect(&self.stage(environment), control)
+            .await?
+            .evidence;
         let planned = PlannedCase::again(control);
         let took = started.instant.elapsed();
         let mut record = case::record(control, &planned, String::new(), found, started, took);
@@ -329,7 +351,7 @@ fn control_of(done: &BTreeMap<usize, CaseRecord>, record: &CaseRecord) -> Option
 }
 
 /// Judges a case and keeps it.
-fn finish(timing: &Timing<'_>, progress: &Progress, at: usize, mut record: CaseRecord) {
+fn finish(timing: &Timing<'_>, progress: &Progress, at: usize, mut record: CaseRecord) -> Status {
     let mut done = locked(&progress.done);
     let control = control_of(&done, &record);
     case::settle(&mut record, control);
@@ -339,7 +361,9 @@ fn finish(timing: &Timing<'_>, progress: &Progress, at: usize, mut record: CaseR
         summary: record.verdict.summary.clone(),
         took: std::time::Duration::from_secs_f64(record.duration_ms / 1000.0),
     });
+    let status = record.verdict.status;
     done.insert(at, record);
+    status
 }
 
 impl Progress {

@@ -1,6 +1,10 @@
 //! The end of a run: reports, table, exit code.
 
-use std::fmt::Write;
+use std::fmt::Write as _;
+use std::fs::{DirBuilder, OpenOptions};
+use std::io::Write as _;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
+use std::path::Path;
 
 use meshproof_record::RunRecord;
 use meshproof_reports::{TableOptions, Totals, table, write_run};
@@ -26,6 +30,7 @@ pub(crate) fn report(
         .as_ref()
         .ok()
         .map(|written| written.folder.as_path());
+    let captured = folder.map_or(Ok(()), |folder| captures(folder, journal));
     let mut text = table(
         &record,
         TableOptions {
@@ -46,8 +51,34 @@ pub(crate) fn report(
         Ok(()) => {}
     }
     written.map_err(|error| Failure::of(Exit::EnvironmentFailed, &error))?;
+    captured?;
     printed.map_err(|error| Failure::of(Exit::EnvironmentFailed, &error))?;
     Ok(verdict(&record))
+}
+
+/// Writes what passed the link, one file for each case, readable by the user alone: what is in clear on
+/// the link stands in it in clear.
+fn captures(folder: &Path, journal: &Journal) -> Result<(), Failure> {
+    let captures = journal.captures();
+    if captures.is_empty() {
+        return Ok(());
+    }
+    let folder = folder.join("captures");
+    let write = || -> std::io::Result<()> {
+        DirBuilder::new().mode(0o700).create(&folder)?;
+        for (name, packets) in &captures {
+            let mut options = OpenOptions::new();
+            options.write(true).create_new(true).mode(0o600);
+            options
+                .open(folder.join(format!("{name}.pcapng")))?
+                .write_all(packets)?;
+        }
+        Ok(())
+    };
+    write().map_err(|error| {
+        let message = format!("writing captures to {}: {error}", folder.display());
+        Failure::new(Exit::EnvironmentFailed, message)
+    })
 }
 
 /// Steps of a set-up that fail by what was given: manifests, patches, and names in them.

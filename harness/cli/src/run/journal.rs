@@ -11,6 +11,7 @@ use meshproof_runner::ScenarioRun;
 pub(crate) struct Journal {
     begun: Instant,
     record: Mutex<RunRecord>,
+    captures: Mutex<Vec<(String, Vec<u8>)>>,
 }
 
 impl Journal {
@@ -36,6 +37,7 @@ impl Journal {
         Self {
             begun: Instant::now(),
             record: Mutex::new(record),
+            captures: Mutex::default(),
         }
     }
 
@@ -51,12 +53,24 @@ impl Journal {
             start_ms: phase.start_ms + offset_ms,
             ..phase
         });
+        let scenario = run.scenario.name.clone();
+        let named = |(case, packets)| (format!("{scenario}.{case}"), packets);
+        self.captures
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .extend(run.captures.into_iter().map(named));
         let mut record = self.locked();
         record.phases.extend(phases);
         add_waits(&mut record.waits, run.waits);
         record.versions.extend(run.versions);
         record.problems.extend(run.problems);
         record.scenarios.push(run.scenario);
+    }
+
+    /// What passed the link during cases, as pcapng, by `scenario.case`.
+    pub(crate) fn captures(&self) -> Vec<(String, Vec<u8>)> {
+        let mut captures = self.captures.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut *captures)
     }
 
     /// Puts the scenarios into the order in which they were given, by their files.

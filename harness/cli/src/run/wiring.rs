@@ -91,6 +91,7 @@ fn choose(loaded: Vec<Loaded>, args: &RunArgs) -> Result<Vec<(Loaded, Options)>,
                     cases,
                     wait_timeouts: args.wait_out_timeouts,
                     sabotage: args.sabotage,
+                    captures: args.captures,
                 },
             ));
         }

@@ -2,7 +2,9 @@
 
 mod database;
 mod exec;
+mod link;
 mod plaintext;
+mod probe;
 pub(crate) mod rotation;
 mod session;
 mod unreachable;
@@ -21,6 +23,7 @@ use crate::side::Clusters;
 use crate::timing::Timing;
 
 use database::Window;
+use link::Link;
 
 /// How long any client may take. A client that hangs is stopped and says so.
 const CLIENT_LIMIT: Duration = Duration::from_mins(2);
@@ -107,9 +110,17 @@ impl Running<'_> {
     }
 }
 
+/// What a case brings.
+pub(crate) struct Collected {
+    pub(crate) evidence: Evidence,
+    /// What passed the link meanwhile; empty where it cannot be captured.
+    pub(crate) pcapng: Vec<u8>,
+}
+
 /// Runs one case, the only one that the database sees meanwhile, and returns its evidence.
-pub(crate) async fn collect(stage: &Stage<'_>, case: &Case) -> Result<Evidence, String> {
+pub(crate) async fn collect(stage: &Stage<'_>, case: &Case) -> Result<Collected, String> {
     let window = Window::open(stage).await;
+    let link = Link::open(stage).await;
     let target = case.target()?;
     let client = stage
         .environment
@@ -129,11 +140,15 @@ pub(crate) async fn collect(stage: &Stage<'_>, case: &Case) -> Result<Evidence, 
     match (case.expect.outcome.value, case.speaks()) {
         (Outcome::Unreachable, _) => unreachable::collect(&mut running).await,
         (_, Speaks::Plaintext) => plaintext::collect(&mut running).await,
-        (_, Speaks::Tls | Speaks::Silent) => return Err("TEMP".to_owned()),
+        (_, Speaks::Tls | Speaks::Silent) => probe::collect(&mut running).await,
         (_, Speaks::Mysql) => session::collect(&mut running).await,
     }
     database::finish(&mut running, &window).await;
-    Ok(running.evidence)
+    let pcapng = link.finish(&mut running).await;
+    Ok(Collected {
+        evidence: running.evidence,
+        pcapng,
+    })
 }
 
 /// A record of a case, not yet judged.

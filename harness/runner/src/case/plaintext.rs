@@ -7,6 +7,7 @@ use futures::future;
 use meshproof_cluster::Output;
 use meshproof_evidence::Opening;
 use meshproof_record::Hold;
+use meshproof_sql::FirstPacket;
 
 use super::{CONNECT_TIMEOUT, LINES_WITHIN, Running, exec};
 use crate::client;
@@ -27,6 +28,12 @@ pub(super) async fn collect(running: &mut Running<'_>) {
     let (spoke, (waited, held)) = future::join(
         async {
             let output = exec::run(running, speaking.clone(), Vec::new(), give_up()).await;
+            let answered = output
+                .as_ref()
+                .is_ok_and(|output| FirstPacket::read(&output.stdout_text()).is_some());
+            if answered {
+                return output;
+            }
             // Without a line nothing is known about who refused: the judge says so.
             let named = logs.wait_cause(&marks, Opening::Plaintext, logs.flush() + LINES_WITHIN);
             let _named = running.stage.timing.wait(Wait::Lines, named).await;

@@ -37,23 +37,27 @@ pub(super) async fn collect(running: &mut Running<'_>) {
         // Without a complete path the judge says where the chain breaks.
         let _complete = running.stage.timing.wait(Wait::Lines, complete).await;
     } else if !connected {
-        refused(running, &marks).await;
+        refused(running, &marks, Opening::ServerFirst).await;
     }
     logs.collect(&marks, &mut running.evidence);
 }
 
 /// Whether anything is to be read from the access logs.
-fn needs_path(running: &Running<'_>) -> bool {
+pub(super) fn needs_path(running: &Running<'_>) -> bool {
     !running.case.expect.path.is_empty() || !running.case.expect.legs.is_empty()
 }
 
 /// Lines that name the cause come at once or not at all: the window is the detector's.
-async fn refused(running: &mut Running<'_>, marks: &crate::proxy_log::Marks) {
+pub(super) async fn refused(
+    running: &mut Running<'_>,
+    marks: &crate::proxy_log::Marks,
+    opening: Opening,
+) {
     let logs = &running.stage.environment.logs;
     let window = running.window();
     let started = std::time::Instant::now();
     running.holding("access-log lines that name the cause", window);
-    let named = logs.wait_cause(marks, Opening::ServerFirst, window);
+    let named = logs.wait_cause(marks, opening, window);
     if !running.stage.timing.wait(Wait::Lines, named).await {
         let held: Duration = started.elapsed();
         let what = "access-log lines that name the cause".to_owned();

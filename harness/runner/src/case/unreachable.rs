@@ -7,7 +7,7 @@ use std::time::Instant;
 use meshproof_record::NetworkEvidence;
 use meshproof_scenario::Speaks;
 
-use super::{Running, exec};
+use super::{Running, exec, probe};
 use crate::client;
 use crate::judge::source;
 use crate::router::{Flow, Routers};
@@ -27,9 +27,14 @@ pub(super) async fn collect(running: &mut Running<'_>) {
             .unwrap_or_default(),
         port: running.target.port,
     };
-    let (argv, stdin) = match running.case.speaks() {
-        Speaks::Plaintext => (client::speak_first(&running.target), Vec::new()),
-        Speaks::Mysql | Speaks::Tls | Speaks::Silent => (exec::mysql(running), exec::sql(running)),
+    let command = match running.case.speaks() {
+        Speaks::Plaintext => Ok((client::speak_first(&running.target), Vec::new())),
+        Speaks::Mysql => Ok((exec::mysql(running), exec::sql(running))),
+        Speaks::Tls | Speaks::Silent => probe::command(running),
+    };
+    let (argv, stdin) = match command {
+        Ok(command) => command,
+        Err(why) => return running.missing(source::CLIENT, why),
     };
     let counted: RefCell<Option<Result<NetworkEvidence, String>>> = RefCell::new(None);
     let started = Instant::now();

@@ -27,6 +27,7 @@ use crate::proxy_log::{HopLog, ProxyLogs};
 use crate::setup::Setup;
 use crate::side::Clusters;
 use crate::timing::Timing;
+use crate::wire::Wire;
 
 /// Why an environment could not be set up.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -60,6 +61,8 @@ pub(crate) struct Environment {
     pub(crate) database: Result<Database, String>,
     /// Configuration that is not active, or not known to be.
     pub(crate) inactive: Vec<String>,
+    /// The capture on the link, or why there is none.
+    pub(crate) wire: Result<Wire, String>,
     /// The certificates of the run.
     pub(crate) certificates: Certificates,
     varied: Varied,
@@ -79,10 +82,11 @@ pub(crate) async fn set_up(
         timing,
         certificates: &certificates,
     };
-    let (client, server, gateways) = future::try_join3(
+    let (client, server, gateways, wire) = future::try_join4(
         Box::pin(work.cluster(Side::Client)),
         Box::pin(work.cluster(Side::Server)),
         Box::pin(async { Ok(work.gateway_logs().await) }),
+        Box::pin(async { Ok(Wire::open(&clusters.client).await) }),
     )
     .await?;
     // The pods' own readiness has to reach the proxies too. What is known to be warming is not waited
@@ -94,6 +98,7 @@ pub(crate) async fn set_up(
     let late = future::try_join_all(settled).await?;
     let mut environment = Environment {
         certificates,
+        wire,
         varied: Varied::default(),
         clients: BTreeMap::new(),
         logs: gateways,

@@ -66,6 +66,12 @@ impl Environment {
             }
         });
         let written = timing.wait(Wait::Write, future::join_all(writes)).await;
+        // Who spoke TLS on the link did so under another configuration.
+        if let Ok(wire) = &self.wire
+            && changed.iter().any(|((side, _), _)| *side == Side::Server)
+        {
+            wire.forget_tls_servers();
+        }
         let mut applied: BTreeMap<Side, Applied> = BTreeMap::new();
         let mut refused = None;
         for (((side, key), to), result) in changed.into_iter().zip(written) {
