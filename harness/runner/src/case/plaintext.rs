@@ -7,7 +7,7 @@ use futures::future;
 use meshproof_cluster::Output;
 use meshproof_evidence::Opening;
 use meshproof_record::Hold;
-use meshproof_sql::FirstPacket;
+use meshproof_sql::{FirstPacket, client_end};
 
 use super::{CONNECT_TIMEOUT, LINES_WITHIN, Running, exec};
 use crate::client;
@@ -26,22 +26,15 @@ pub(super) async fn collect(running: &mut Running<'_>) {
     let speaking = client::speak_first(&running.target);
     let waiting = exec::mysql(running);
     let (spoke, (waited, held)) = future::join(
-        async {
-            let output = exec::run(running, speaking.clone(), Vec::new(), give_up()).await;
-            let answered = output
-                .as_ref()
-                .is_ok_and(|output| FirstPacket::read(&output.stdout_text()).is_some());
-            if answered {
-                return output;
-            }
-            // Without a line nothing is known about who refused: the judge says so.
-            let named = logs.wait_cause(&marks, Opening::Plaintext, logs.flush() + LINES_WITHIN);
-            let _named = running.stage.timing.wait(Wait::Lines, named).await;
-            output
-        },
+        exec::run(running, speaking.clone(), Vec::new(), give_up()),
         wait(running, waiting.clone(), window),
     )
     .await;
+    if !got_through(&spoke, &waited) {
+        // Without a line nothing is known about who refused: the judge says so.
+        let named = logs.wait_cause(&marks, Opening::Plaintext, logs.flush() + LINES_WITHIN);
+        let _named = running.stage.timing.wait(Wait::Lines, named).await;
+    }
     match spoke {
         Ok(output) => running.evidence.client = Some(speaker(speaking, &output)),
         Err(why) => running.missing(source::CLIENT, why),
@@ -55,6 +48,14 @@ pub(super) async fn collect(running: &mut Running<'_>) {
         ms: held.as_secs_f64() * 1000.0,
     });
     logs.collect(&marks, &mut running.evidence);
+}
+
+/// Whether either client met the database: nobody refused, and no line will say who.
+fn got_through(spoke: &Result<Output, String>, waited: &Result<Output, String>) -> bool {
+    let answered = |output: &Output| FirstPacket::read(&output.stdout_text()).is_some();
+    let greeted =
+        |output: &Output| client_end(output.exit, &output.stderr_text()).greeted() == Some(true);
+    spoke.as_ref().is_ok_and(answered) || waited.as_ref().is_ok_and(greeted)
 }
 
 /// A client that speaks first has no timeout of its own for a target that does not answer.

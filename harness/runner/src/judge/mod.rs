@@ -20,6 +20,8 @@ mod wire;
 
 use meshproof_record::{CaseRecord, Observed, Outcome, RunRecord, ScenarioRecord, Status, Verdict};
 
+use meshproof_sql::ClientEnd;
+
 use checks::Checks;
 use facts::Facts;
 
@@ -51,25 +53,29 @@ pub mod source {
 /// became of the case's control, run before it in the same environment. A sabotaged case passes when
 /// what it demands fails.
 pub fn judge(case: &CaseRecord, control: Option<Status>) -> Verdict {
-    let verdict = conforms(case, control);
-    match &case.sabotage {
-        Some(_) => teeth::judge(verdict),
-        None => verdict,
+    let facts = Facts::of(case);
+    let verdict = conforms(case, &facts, control);
+    if case.sabotage.is_none() {
+        return verdict;
     }
+    let statement = match &facts.end {
+        Some(ClientEnd::StatementFailed(error)) => Some(error.message.as_str()),
+        _ => None,
+    };
+    teeth::judge(verdict, statement)
 }
 
-fn conforms(case: &CaseRecord, control: Option<Status>) -> Verdict {
-    let facts = Facts::of(case);
+fn conforms(case: &CaseRecord, facts: &Facts<'_>, control: Option<Status>) -> Verdict {
     let mut checks = Checks::default();
-    let seen = observed::observe(&facts);
+    let seen = observed::observe(facts);
     if case.expectation.outcome == Outcome::Connected {
-        positive::check(&facts, &mut checks);
+        positive::check(facts, &mut checks);
     } else {
-        negative::check(&facts, control, &seen, &mut checks);
+        negative::check(facts, control, &seen, &mut checks);
     }
     let status = checks.status();
     let summary = match status {
-        Status::Pass => passed(case, &facts),
+        Status::Pass => passed(case, facts),
         _ => checks.reason(),
     };
     Verdict {

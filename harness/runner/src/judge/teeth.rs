@@ -3,10 +3,18 @@
 
 use meshproof_record::{Check, Status, Verdict};
 
-/// From the verdict on what the case demands to the verdict on the case itself.
-pub(super) fn judge(under_sabotage: Verdict) -> Verdict {
+/// From the verdict on what the case demands to the verdict on the case itself. `statement` is the
+/// error of a statement that the database refused.
+pub(super) fn judge(under_sabotage: Verdict, statement: Option<&str>) -> Verdict {
     let found = &under_sabotage.summary;
     let (status, summary) = match under_sabotage.status {
+        Status::Fail if statement.is_some() => (
+            Status::Fail,
+            format!(
+                "its own statement failed, which hides what the sabotage does: {}; write statements that can run twice",
+                statement.unwrap_or_default()
+            ),
+        ),
         Status::Fail => (Status::Pass, format!("it notices: {found}")),
         Status::Pass => (
             Status::Fail,
