@@ -100,6 +100,8 @@ pub struct Facts {
     pub active_within: Duration,
     /// How long a proxy may keep an access-log line to itself. Absence of a line means nothing sooner.
     pub log_flush: Duration,
+    /// Its machines have this machine's clock: times in its logs can be compared with ours.
+    pub same_clock: bool,
     /// The egress gateway.
     pub egress: GatewayFacts,
     /// The ingress gateway.
@@ -126,6 +128,7 @@ impl Facts {
             ready_within: Duration::from_mins(5),
             active_within: Duration::from_secs(30),
             log_flush: Duration::from_secs(1),
+            same_clock: false,
             egress: gateway("istio-egressgateway"),
             ingress: gateway("istio-ingressgateway"),
             versions: BTreeMap::new(),

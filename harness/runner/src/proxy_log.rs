@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use futures::future::{self, FutureExt};
+use jiff::Timestamp;
 use meshproof_cluster::{ClusterAccess, LogFollower, Mark, PodRef};
 use meshproof_evidence::access_log::DetectError;
 use meshproof_evidence::{
-    Expected, HopLogs, Opening, Reader, SessionPath, attribute, read_log, stitch,
+    Expected, HopLine, HopLogs, Opening, Reader, SessionPath, attribute, read_log, stitch,
 };
 use meshproof_record::{Evidence, Hop, LogEvidence, Missing};
 
@@ -33,12 +34,17 @@ pub(crate) struct HopLog {
     followers: Vec<LogFollower>,
     format: Expected,
     flush: Duration,
+    /// Times of its lines can be compared with this machine's clock.
+    same_clock: bool,
 }
 
 /// A place in every log that a session from one pod may write to.
 #[derive(Clone, Debug)]
 pub(crate) struct Marks {
     from: String,
+    /// When they were set. A connection that began before is of an earlier session, however late its
+    /// line comes.
+    set: Timestamp,
     hops: BTreeMap<Hop, Vec<Mark>>,
 }
 
@@ -66,6 +72,7 @@ impl HopLog {
             followers,
             format,
             flush: access.facts.log_flush,
+            same_clock: access.facts.same_clock,
         })
     }
 }
@@ -108,6 +115,7 @@ impl ProxyLogs {
         let ends = |log: &HopLog| log.followers.iter().map(LogFollower::mark).collect();
         Marks {
             from: from.to_owned(),
+            set: Timestamp::now(),
             hops: self.of(from).map(|(hop, log)| (hop, ends(log))).collect(),
         }
     }
@@ -175,7 +183,9 @@ impl ProxyLogs {
         let read = |(hop, log): (Hop, &HopLog)| {
             let lines = log.lines(marks.hops.get(&hop));
             let format = log.format.settle(&lines).ok()?.format;
-            Some((hop, read_log(&format.reader, &lines).ok()?.lines))
+            let mut read = read_log(&format.reader, &lines).ok()?.lines;
+            read.retain(|line| log.is_since(line, marks));
+            Some((hop, read))
         };
         self.of(&marks.from).filter_map(read).collect()
     }
@@ -190,7 +200,7 @@ impl ProxyLogs {
                 LogEvidence {
                     pod: log.pods(),
                     format: reader.to_string(),
-                    lines: records(&reader, lines),
+                    lines: log.records(&reader, lines, marks),
                 },
             );
             evidence.missing.extend(why.map(|why| Missing {
@@ -239,6 +249,23 @@ impl HopLog {
         }
     }
 
+    /// Whether a connection began after the marks were set, as far as that can be told. Istio logs
+    /// milliseconds, cut off.
+    fn is_since(&self, line: &HopLine, marks: &Marks) -> bool {
+        let start = line.start.value().filter(|_| self.same_clock);
+        start.is_none_or(|start| start.as_millisecond() >= marks.set.as_millisecond())
+    }
+
+    /// The lines that belong to records of this case; all, where one of them cannot be read.
+    fn records(&self, reader: &Reader, lines: Vec<String>, marks: &Marks) -> Vec<String> {
+        let Ok(read) = read_log(reader, &lines) else {
+            return lines;
+        };
+        let records = read.lines.iter().filter(|line| self.is_since(line, marks));
+        let lines = records.flat_map(|record| record.raw.lines());
+        lines.map(str::to_owned).collect()
+    }
+
     fn pods(&self) -> String {
         self.followers
             .iter()
@@ -246,13 +273,4 @@ impl HopLog {
             .collect::<Vec<_>>()
             .join(", ")
     }
-}
-
-/// The lines that belong to records; all, where one of them cannot be read.
-fn records(reader: &Reader, lines: Vec<String>) -> Vec<String> {
-    let Ok(read) = read_log(reader, &lines) else {
-        return lines;
-    };
-    let records = read.lines.iter().flat_map(|record| record.raw.lines());
-    records.map(str::to_owned).collect()
 }

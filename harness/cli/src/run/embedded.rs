@@ -91,6 +91,7 @@ fn facts(versions: &BTreeMap<String, String>) -> Facts {
         ready_within: READY_WITHIN,
         active_within: ACTIVE_WITHIN,
         log_flush: LOG_FLUSH,
+        same_clock: true,
         versions: versions.clone(),
         ..Facts::istio_defaults("embedded")
     }
