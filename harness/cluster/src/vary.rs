@@ -1,7 +1,13 @@
 //! One object brought from one state to another, so that it can be taken back.
 
+use std::pin::pin;
+
+use futures::StreamExt;
 use json_patch::Patch as JsonPatch;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams};
+use kube::Api;
+use kube::api::{
+    DeleteParams, DynamicObject, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
+};
 use kube::core::{ApiResource, GroupVersionKind};
 use serde_json::{Value, json};
 
@@ -81,22 +87,15 @@ impl ClusterAccess {
             ..PatchParams::default()
         };
         let written = match (from, to) {
-            (_, None) => {
-                let gone = api.delete(&object.name, &DeleteParams::default()).await;
-                self.found(&doing, gone)?;
-                // A deletion has no version of its own that would be told; the list's is not earlier.
-                let list = api.list_metadata(&ListParams::default().limit(1)).await;
-                let list = list.map_err(|error| self.api_error(&doing, error))?;
-                return Ok(Applied::written(list.metadata.resource_version));
-            }
+            (_, None) => return self.remove(&api, object, &doing).await,
             (None, Some(to)) => {
                 let mut new = to.clone();
                 self.label(&mut new);
                 let new = serde_json::from_value(new)
                     .map_err(|error| self.failed(&doing, error.to_string()))?;
-                let post = kube::api::PostParams {
+                let post = PostParams {
                     field_manager: Some(FIELD_MANAGER.to_owned()),
-                    ..kube::api::PostParams::default()
+                    ..PostParams::default()
                 };
                 api.create(&post, &new).await
             }
@@ -108,6 +107,47 @@ impl ClusterAccess {
         let written = written.map_err(|error| self.api_error(&doing, error))?;
         let resource = self.resource_of(object, &doing)?;
         Ok(applied(resource, object.namespace.clone(), &written))
+    }
+
+    /// Deletes an object, and learns the version of the deletion from the event that tells of it: the answer
+    /// to the request has that of the object, which is an earlier one.
+    async fn remove(
+        &self,
+        api: &Api<DynamicObject>,
+        object: &ObjectRef,
+        doing: &str,
+    ) -> Result<Applied> {
+        let Some(found) = self.found(doing, api.get(&object.name).await)? else {
+            return Ok(Applied::default());
+        };
+        let version = found.metadata.resource_version.unwrap_or_default();
+        let only = WatchParams::default().fields(&format!("metadata.name={}", object.name));
+        let changes = api.watch(&only, &version).await;
+        let mut changes = pin!(changes.map_err(|error| self.api_error(doing, error))?);
+        let gone = api.delete(&object.name, &DeleteParams::default()).await;
+        self.found(doing, gone)?;
+        let told = async {
+            while let Some(change) = changes.next().await {
+                match change.map_err(|error| self.api_error(doing, error))? {
+                    WatchEvent::Deleted(last) => {
+                        return Ok(Applied::written(last.metadata.resource_version));
+                    }
+                    WatchEvent::Error(status) => {
+                        return Err(self.failed(doing, status.message.clone()));
+                    }
+                    _ => {}
+                }
+            }
+            Err(self.failed(doing, "the watch ended before it told of the deletion"))
+        };
+        match tokio::time::timeout(self.facts.ready_within, told).await {
+            Ok(told) => told,
+            Err(_) => {
+                let what = format!("{} to be gone", object.title());
+                let found = "it is still there; a finalizer may hold it".to_owned();
+                Err(self.deadline(&what, self.facts.ready_within, found))
+            }
+        }
     }
 
     fn remember_way_back(
@@ -142,11 +182,7 @@ impl ClusterAccess {
         Ok(())
     }
 
-    fn api_of(
-        &self,
-        object: &ObjectRef,
-        doing: &str,
-    ) -> Result<kube::Api<kube::api::DynamicObject>> {
+    fn api_of(&self, object: &ObjectRef, doing: &str) -> Result<Api<DynamicObject>> {
         let resource = self.resource_of(object, doing)?;
         Ok(dynamic(
             self.client.clone(),

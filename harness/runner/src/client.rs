@@ -105,6 +105,9 @@ pub(crate) fn addresses(stdout: &str) -> Vec<String> {
     found
 }
 
+/// What a client that speaks first says, in [`speak_first`]; a line end follows.
+pub(crate) const SPOKEN: &str = "SELECT 1;";
+
 /// A client that speaks first, in plaintext, with what every image of the MySQL client has: bash and
 /// coreutils. It prints what it got back, in hexadecimal, when the other side closes or 64 bytes came: a
 /// MySQL greeting is longer.
@@ -151,6 +154,7 @@ mod tests {
 
     #[test]
     fn the_target_is_no_part_of_the_script() {
+        assert!(speak_first(&"a:1".parse().unwrap())[2].contains(SPOKEN));
         let command = speak_first(&"a.example:13306".parse().unwrap());
         assert_eq!(&command[3..], ["a.example", "13306"]);
         assert!(!command[2].contains("a.example"));

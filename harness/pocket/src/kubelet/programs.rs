@@ -154,12 +154,13 @@ fn mysql_mounts(programs: &Programs) -> Vec<Mount> {
 /// A MySQL image starts its server when no command is given, or one that begins with the server's
 /// name or an option.
 fn is_server(command: &[String], args: &[String]) -> bool {
-    let first = command.first().or(args.first());
-    let name = first.map(|f| f.rsplit('/').next().unwrap_or(f));
-    match name {
-        None | Some("mysqld" | "mariadbd" | "docker-entrypoint.sh") => true,
-        Some(option) => command.is_empty() && option.starts_with('-'),
-    }
+    let Some(first) = command.first().or(args.first()) else {
+        return true;
+    };
+    // An option may have a path as its value.
+    let option = command.is_empty() && first.starts_with('-');
+    let name = first.rsplit('/').next().unwrap_or(first);
+    option || matches!(name, "mysqld" | "mariadbd" | "docker-entrypoint.sh")
 }
 
 /// Whether a container is a database server: it waits to be called and calls nobody, so it may start
@@ -400,7 +401,7 @@ mod tests {
         assert!(!spec.argv.iter().any(|a| a.contains("it's")));
         let with_option = container(
             Image::Mysql,
-            &json!({"args": ["--max-connections=5"]}),
+            &json!({"args": ["--ssl-ca=/tls/ca.crt", "--max-connections=5"]}),
             &env(&[("MYSQL_ROOT_PASSWORD", "x")]),
             &programs(),
         );

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use meshproof_record::{WireConnection, WireEvidence, WireOpening};
-use meshproof_scenario::ExpectedDatabase;
+use meshproof_scenario::{ExpectedDatabase, Speaks};
 
 use super::{Running, Stage};
 use crate::judge::source;
@@ -70,7 +70,11 @@ async fn read(
 /// Texts of the session that must not stand on the link in clear.
 fn looked_for(running: &Running<'_>) -> Vec<String> {
     let case = running.case;
-    let sql = case.sql.as_ref().map_or("", |sql| sql.as_str());
+    let spoken = match case.speaks() {
+        Speaks::Plaintext => crate::client::SPOKEN,
+        Speaks::Mysql | Speaks::Tls | Speaks::Silent => "",
+    };
+    let sql = case.sql.as_ref().map_or(spoken, |sql| sql.as_str());
     let mut rows: Vec<Vec<String>> = Vec::new();
     let table = |table: &[Vec<meshproof_scenario::At<String>>]| -> Vec<Vec<String>> {
         let row = |row: &Vec<meshproof_scenario::At<String>>| {
