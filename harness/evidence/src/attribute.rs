@@ -3,7 +3,7 @@
 use meshproof_record::{Cause, Hop};
 
 use crate::access_log::HopLine;
-use crate::classify::{Finding, Weight, classify, next, previous};
+use crate::classify::{Finding, Weight, classify, name, next, previous};
 use crate::stitch::{HopLogs, PATH};
 
 /// How the program at the start of the path opens its connection.
@@ -51,7 +51,33 @@ pub fn attribute(logs: &HopLogs, lost: &[Hop], opening: Opening) -> Attribution 
             found.add(finding);
         }
     }
+    let told = |finding: &Finding| finding.weight == Weight::Reason;
+    if !found.findings.iter().any(told)
+        && let Some(finding) = plaintext_receiver(logs)
+    {
+        found.add(finding);
+    }
     found
+}
+
+/// TLS sent to a hop that takes none passes it as if it were the client's bytes, and the database hangs up.
+/// Whether the sender then reads the database's greeting, which is no TLS, or a reset, is a race.
+fn plaintext_receiver(logs: &HopLogs) -> Option<Finding> {
+    PATH.windows(2).find_map(|pair| {
+        let [at, to] = pair else { return None };
+        let (sender, receiver) = (lines(logs, *at).last()?, lines(logs, *to).last()?);
+        let failed = sender.has_flag("UF") && speaks_tls(sender);
+        let plaintext = receiver.tls_version.is_absent() && receiver.sni.is_absent();
+        let passed = receiver.upstream_local.value().is_some();
+        let bytes = receiver.bytes_received.value().filter(|bytes| **bytes > 0)?;
+        (failed && plaintext && passed && next(sender, *at) == *to).then(|| {
+            let (at_name, to_name) = (name(*at), name(*to));
+            let why = format!(
+                "{at_name} spoke TLS, and {to_name} took {bytes} bytes without TLS and passed them on"
+            );
+            Finding::reason(*at, Cause::TlsToPlaintext, why)
+        })
+    })
 }
 
 impl Attribution {

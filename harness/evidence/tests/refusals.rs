@@ -3,10 +3,10 @@
 
 mod support;
 
-use meshproof_evidence::access_log::Operator;
+use meshproof_evidence::access_log::{Logged, Operator};
 use meshproof_evidence::classify::Weight;
 use meshproof_evidence::{BuiltIn, HopLogs, Reader, attribute};
-use meshproof_record::{Cause, Outcome};
+use meshproof_record::{Cause, Hop, Outcome};
 use support::Recorded;
 
 /// Told by the client's words or its own tool, not by lines.
@@ -57,6 +57,30 @@ fn nothing_certain_is_ever_wrong() {
             &recorded.read(BuiltIn::Json.reader(), str::to_owned),
         );
     }
+}
+
+/// Whether the egress gateway reads the database's greeting or a reset is a race.
+#[test]
+fn tls_to_plaintext_is_told_when_a_reset_comes_first() {
+    let all = support::text();
+    let recorded = all.iter().find(|r| r.id == "tls-to-plain").unwrap();
+    let mut logs = recorded.full();
+    let egress = logs.get_mut(&Hop::Egress).unwrap().last_mut().unwrap();
+    egress.upstream_failure = Logged::Value(
+        "TLS_error:|33554536:system_library:OPENSSL_internal:Connection_reset_by_peer:TLS_error_end"
+            .to_owned(),
+    );
+    let found = attribute(&logs, &[], recorded.opening());
+    let certain = found.certain().map(|finding| (finding.hop, finding.cause));
+    assert_eq!(
+        certain,
+        Some((Hop::Egress, Cause::TlsToPlaintext)),
+        "{found:#?}"
+    );
+    // A receiver that took the TLS off was not spoken to in vain.
+    let ingress = logs.get_mut(&Hop::Ingress).unwrap().last_mut().unwrap();
+    ingress.tls_version = Logged::Value("TLSv1.3".to_owned());
+    assert_eq!(attribute(&logs, &[], recorded.opening()).certain(), None);
 }
 
 fn settled(recorded: &Recorded, logs: &HopLogs) {
