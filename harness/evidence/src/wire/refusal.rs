@@ -1,6 +1,6 @@
 //! Who refused whom, by an alert in clear.
 
-use meshproof_record::{Cause, Hop, WireAlert, WireConnection, WireSeen, WireSide};
+use meshproof_record::{Cause, Hop, WireAlert, WireConnection, WireSeen, WireSide, WireSpeech};
 
 use crate::classify::{Finding, alert_causes, name};
 
@@ -18,7 +18,11 @@ pub fn refusal(
         WireSide::Client => client,
         WireSide::Server => server,
     }?;
-    let (cause, also) = alert_causes(alert.number)?;
+    let (cause, also) = if answered_in_clear(connection, alert) {
+        (Cause::TlsToPlaintext, [].as_slice())
+    } else {
+        alert_causes(alert.number)?
+    };
     if cause == Cause::NoClientCertificate && !lacked(connection, alert) {
         return None;
     }
@@ -41,6 +45,13 @@ fn lacked(connection: &WireConnection, alert: &WireAlert) -> bool {
         tls.certificate_requested == WireSeen::Yes && tls.certificate_shown == WireSeen::No
     });
     alert.from == WireSide::Server && shown
+}
+
+/// Whatever a client of TLS says to an answer that is no TLS (BoringSSL says `protocol_version`), it is
+/// about that.
+fn answered_in_clear(connection: &WireConnection, alert: &WireAlert) -> bool {
+    let answer = connection.from_server.speaks;
+    alert.from == WireSide::Client && matches!(answer, WireSpeech::Mysql | WireSpeech::Other)
 }
 
 #[cfg(test)]
@@ -112,6 +123,23 @@ mod tests {
             let connection = with(requested, shown, from, 40);
             let found = refusal(&connection, Some(Hop::Egress), Some(Hop::Ingress));
             assert_eq!(found.is_some(), named, "{requested:?} {shown:?} {from:?}");
+        }
+    }
+
+    #[test]
+    fn an_alert_to_an_answer_in_clear_is_about_that() {
+        use WireSeen::NotVisible;
+        for (speech, from, cause) in [
+            (WireSpeech::Mysql, WireSide::Client, Cause::TlsToPlaintext),
+            (WireSpeech::Other, WireSide::Client, Cause::TlsToPlaintext),
+            (WireSpeech::Tls, WireSide::Client, Cause::ProtocolVersion),
+            (WireSpeech::Mysql, WireSide::Server, Cause::ProtocolVersion),
+        ] {
+            let mut connection = with(NotVisible, NotVisible, from, 70);
+            connection.from_server.speaks = speech;
+            let found = refusal(&connection, Some(Hop::Egress), Some(Hop::Ingress));
+            let found: Vec<Cause> = found.unwrap().causes().collect();
+            assert_eq!(found, [cause], "{speech:?} {from:?}");
         }
     }
 
