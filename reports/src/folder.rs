@@ -1,4 +1,4 @@
-//! The folder of a run: `run.json`, `junit.xml`, and the `latest` link beside it.
+//! The folder of a run: `run.json`, `junit.xml`, `cases.md`, and the `latest` link beside it.
 
 use std::fs;
 use std::io::{self, Write};
@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 
 use meshproof_record::RunRecord;
 
+use crate::cases::cases;
 use crate::junit::{JunitError, junit};
 
 /// Where the reports of a run were written.
@@ -18,6 +19,8 @@ pub struct Written {
     pub run_json: PathBuf,
     /// The JUnit report.
     pub junit_xml: PathBuf,
+    /// Expected and observed, case by case.
+    pub cases_md: PathBuf,
 }
 
 /// Why a report could not be written.
@@ -43,7 +46,7 @@ pub enum WriteError {
     Junit(#[from] JunitError),
 }
 
-/// Writes `root/<run id>/run.json` and `junit.xml`, then points `root/latest` at the folder.
+/// Writes `root/<run id>/run.json`, `junit.xml` and `cases.md`, then points `root/latest` at the folder.
 ///
 /// Each file appears whole or not at all, also when the disk is full; `latest` never dangles in
 /// between. Writing the same run again replaces its files.
@@ -54,6 +57,7 @@ pub fn write_run(root: &Path, record: &RunRecord) -> Result<Written, WriteError>
     let written = Written {
         run_json: folder.join("run.json"),
         junit_xml: folder.join("junit.xml"),
+        cases_md: folder.join("cases.md"),
         folder,
     };
     let mut json = serde_json::to_vec_pretty(record)?;
@@ -63,6 +67,7 @@ pub fn write_run(root: &Path, record: &RunRecord) -> Result<Written, WriteError>
         &written.junit_xml,
         junit(record, &[&written.run_json])?.as_bytes(),
     )?;
+    replace_file(&written.cases_md, cases(record).as_bytes())?;
     replace_link(&root.join("latest"), name)?;
     Ok(written)
 }

@@ -5,6 +5,7 @@
 
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
+mod cases;
 mod folder;
 mod junit;
 mod table;
@@ -14,6 +15,7 @@ mod text;
 mod totals;
 mod words;
 
+pub use cases::cases;
 pub use folder::{WriteError, Written, write_run};
 pub use junit::{JunitError, junit};
 pub use table::{TableOptions, table};

@@ -247,6 +247,14 @@ impl<'a> Work<'a> {
             case: planned.name.clone(),
         });
         let started = Started::now();
+        if let Some(why) = self.lacks(case) {
+            let source = case.from.value.clone();
+            let took = started.instant.elapsed();
+            let nothing = Evidence::default();
+            let mut record = case::record(case, planned, source, nothing, started, took);
+            record.verdict = not_run(Status::Skipped, why);
+            return (record, Vec::new());
+        }
         let evidence = self.evidence(environment, planned, case).await;
         let Collected { evidence, pcapng } = evidence.unwrap_or_else(|why| Collected {
             evidence: Evidence {
@@ -268,6 +276,18 @@ impl<'a> Work<'a> {
         let source = pod.unwrap_or_else(|| case.from.value.clone());
         let record = case::record(case, planned, source, evidence, started, took);
         (record, pcapng)
+    }
+
+    /// What a case demands that nothing on these clusters can establish, whatever happens.
+    fn lacks(&self, case: &Case) -> Option<String> {
+        let access = &self.clusters.client;
+        let blind = case.expect.link.is_some() && access.facts.router_pod.is_none();
+        blind.then(|| {
+            format!(
+                "`link` needs a capture between the clusters, and the provider {} has none",
+                access.facts.provider
+            )
+        })
     }
 
     async fn evidence(
@@ -353,8 +373,10 @@ fn control_of(done: &BTreeMap<usize, CaseRecord>, record: &CaseRecord) -> Option
 /// Judges a case and keeps it.
 fn finish(timing: &Timing<'_>, progress: &Progress, at: usize, mut record: CaseRecord) -> Status {
     let mut done = locked(&progress.done);
-    let control = control_of(&done, &record);
-    case::settle(&mut record, control);
+    if record.verdict.status != Status::Skipped {
+        let control = control_of(&done, &record);
+        case::settle(&mut record, control);
+    }
     timing.tell(&Event::CaseDone {
         case: record.name.clone(),
         status: record.verdict.status,

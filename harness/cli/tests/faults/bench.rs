@@ -11,7 +11,7 @@ use tempfile::TempDir;
 /// Exit codes for what a machine may lack (see the README's table).
 const LACKING: [i32; 2] = [4, 5];
 
-/// The tutorial's scenario, changed, with its reports beside it.
+/// A scenario, changed, with its reports beside it.
 pub(crate) struct Bench {
     folder: TempDir,
 }
@@ -24,12 +24,17 @@ pub(crate) struct Ended {
 }
 
 impl Bench {
-    /// The scenario as it is.
+    /// The tutorial's scenario as it is.
     pub(crate) fn new() -> Self {
+        Self::of("mysql-mtls.yaml")
+    }
+
+    /// A scenario of the workspace as it is.
+    pub(crate) fn of(name: &str) -> Self {
         let folder = tempfile::tempdir().unwrap();
         let bench = Self { folder };
         let fixtures = root().join("fixtures");
-        let text = fs::read_to_string(root().join("scenarios/mysql-mtls.yaml")).unwrap();
+        let text = fs::read_to_string(root().join("scenarios").join(name)).unwrap();
         let text = text.replace("../fixtures", fixtures.to_str().unwrap());
         fs::write(bench.scenario(), text).unwrap();
         bench
@@ -73,6 +78,11 @@ impl Bench {
         let mut command = meshproof();
         command.args(self.arguments());
         command
+    }
+
+    /// Runs the cases that match, or says why this machine cannot and returns nothing.
+    pub(crate) fn run_cases(&self, pattern: &str) -> Option<Ended> {
+        able(end(self.command().args(["--case", pattern])))
     }
 
     /// Runs the scenario, or says why this machine cannot and returns nothing.

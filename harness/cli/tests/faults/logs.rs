@@ -57,3 +57,26 @@ fn istios_json_format_leaves_open_who_the_sender_is() {
         positive.summary
     );
 }
+
+#[test]
+fn a_format_that_hides_the_reason_of_a_refusal_leaves_the_case_open_and_names_the_field() {
+    let legs = "      legs:\n        - {from: egress, to: ingress, encrypted: mutual, peer: \"CN=${SERVICE_URL}\"}\n        - {from: ingress, to: server-sidecar, encrypted: mutual}\n";
+    let bench = Bench::of("certificates.yaml").with(legs, "");
+    let file = bench.path("mesh.yaml");
+    fs::write(&file, "accessLogFile: /dev/stdout\n").unwrap();
+    let original = fixture(MESH_CONFIG);
+    let (original, file) = (original.to_str().unwrap(), file.to_str().unwrap());
+    let bench = bench.with(original, file).with(original, file);
+    let Some(ended) = bench.run_cases("client-expired-tls-13$") else {
+        return;
+    };
+    assert_eq!(ended.code, 2, "{}", ended.stdout);
+    let record = bench.record();
+    let cases = &record.scenarios[0].cases;
+    assert_eq!(cases[0].verdict.status, Status::Pass, "the control");
+    let refused = &cases[1].verdict;
+    assert_eq!(refused.status, Status::Inconclusive);
+    let field = "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%";
+    let told = refused.checks.iter().any(|check| check.detail.contains(field));
+    assert!(told, "{refused:#?}");
+}
