@@ -5,18 +5,20 @@
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, clippy::expect_used)]
 
+#[path = "floor/bare.rs"]
+mod bare;
 #[path = "floor/memory.rs"]
 mod memory;
 #[path = "floor/tools.rs"]
 mod tools;
 
-use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
 use meshproof_record::RunRecord;
 
+use crate::bare::{bare_floor, median};
 use crate::memory::peak;
 use crate::tools::Tools;
 
@@ -91,29 +93,6 @@ fn peak_memory(root: &Path, out: &Path) {
     println!("  with its node, shared once   {:>7.1} MiB", peak.together);
 }
 
-/// Wall time of one run of the script, in milliseconds, as it measures it itself.
-fn bare_floor(root: &Path, tools: &Tools) -> f64 {
-    let script = root.join("harness/cli/benches/floor/floor");
-    let mut path = OsString::from(tools.bin.path());
-    path.push(":");
-    path.push(std::env::var_os("PATH").unwrap_or_default());
-    let output = Command::new("bash")
-        .arg(script)
-        .arg("1")
-        .env("PATH", path)
-        .env("ENVOY", &tools.envoy)
-        .env_remove("SUDO_USER")
-        .output()
-        .expect("starting the floor script");
-    let text = String::from_utf8_lossy(&output.stdout);
-    assert!(
-        output.status.success(),
-        "the floor failed:\n{text}{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    text.trim().parse().expect("a number of milliseconds")
-}
-
 fn meshproof(root: &Path, out: &Path) -> Run {
     let start = Instant::now();
     let output = command(root, out).output().expect("starting meshproof");
@@ -149,14 +128,4 @@ fn command(root: &Path, out: &Path) -> Command {
         .stdout(Stdio::piped())
         .stderr(Stdio::piped());
     command
-}
-
-fn median(mut values: Vec<f64>) -> f64 {
-    values.sort_by(f64::total_cmp);
-    let middle = values.len() / 2;
-    match values.len() {
-        0 => f64::NAN,
-        length if length % 2 == 1 => values[middle],
-        _ => f64::midpoint(values[middle - 1], values[middle]),
-    }
 }

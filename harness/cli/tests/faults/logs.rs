@@ -77,6 +77,9 @@ fn a_format_that_hides_the_reason_of_a_refusal_leaves_the_case_open_and_names_th
     let refused = &cases[1].verdict;
     assert_eq!(refused.status, Status::Inconclusive);
     let field = "%DOWNSTREAM_TRANSPORT_FAILURE_REASON%";
-    let told = refused.checks.iter().any(|check| check.detail.contains(field));
+    let told = refused
+        .checks
+        .iter()
+        .any(|check| check.detail.contains(field));
     assert!(told, "{refused:#?}");
 }

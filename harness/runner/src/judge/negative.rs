@@ -180,10 +180,21 @@ fn right_reason(facts: &Facts<'_>, seen: &Attribution, checks: &mut Checks) {
         Some(found) if found.outcome == Outcome::Connected => checks.breach(title, how),
         Some(found) if fits(found) => checks.pass(title, how),
         Some(found) => checks.fail(title, format!("found {}: {how}", words::observed(*found))),
-        None if seen.fits.is_empty() || seen.fits.iter().any(fits) => checks.unknown(title, how),
+        None if seen.fits.is_empty() || seen.fits.iter().any(fits) => {
+            checks.unknown(title, with_needs(how, &seen.needs));
+        }
         None => {
             let found: Vec<String> = seen.fits.iter().copied().map(words::observed).collect();
             checks.fail(title, format!("found {}: {how}", found.join(", or ")));
         }
+    }
+}
+
+/// What is known, and which evidence would tell the rest.
+fn with_needs(how: &str, needs: &[String]) -> String {
+    if needs.is_empty() {
+        how.to_owned()
+    } else {
+        format!("{how}; to tell, it needs {}", needs.join(", and "))
     }
 }
