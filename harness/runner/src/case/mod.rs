@@ -11,6 +11,7 @@ mod unreachable;
 
 use std::time::{Duration, Instant};
 
+use meshproof_evidence::Opening;
 use meshproof_record::{CaseRecord, Evidence, Missing, Resolution, Status};
 use meshproof_scenario::{At, Case, Outcome, Speaks, Target};
 
@@ -65,6 +66,15 @@ impl Running<'_> {
             source: source.to_owned(),
             why: why.into(),
         });
+    }
+
+    /// How the client opens its connection.
+    fn opening(&self) -> Opening {
+        match self.case.speaks() {
+            Speaks::Tls => Opening::Tls,
+            Speaks::Plaintext => Opening::Plaintext,
+            Speaks::Mysql | Speaks::Silent => Opening::ServerFirst,
+        }
     }
 
     /// The declared window, else a short one; never shorter than a proxy may keep a line.

@@ -1,6 +1,5 @@
 //! The prober as the client: it opens TLS as the case says, or connects and waits in silence.
 
-use meshproof_evidence::Opening;
 use meshproof_probe::{
     ClientCertificate, Malformed, Opening as ProbeOpening, Request, TlsOpening, TlsVersion,
 };
@@ -47,12 +46,7 @@ pub(super) async fn collect(running: &mut Running<'_>) {
             let _complete = running.stage.timing.wait(Wait::Lines, complete).await;
         }
     } else {
-        let opening = match running.case.speaks() {
-            Speaks::Tls => Opening::Tls,
-            Speaks::Plaintext => Opening::Plaintext,
-            Speaks::Mysql | Speaks::Silent => Opening::ServerFirst,
-        };
-        session::refused(running, &marks, opening).await;
+        session::refused(running, &marks, running.opening()).await;
     }
     logs.collect(&marks, &mut running.evidence);
 }

@@ -7,7 +7,7 @@ use std::time::Instant;
 use meshproof_record::NetworkEvidence;
 use meshproof_scenario::Speaks;
 
-use super::{Running, exec, probe};
+use super::{Running, exec, probe, session};
 use crate::client;
 use crate::judge::source;
 use crate::router::{Flow, Routers};
@@ -66,6 +66,15 @@ pub(super) async fn collect(running: &mut Running<'_>) {
         Some(Ok(network)) => running.evidence.network = Some(network),
         Some(Err(why)) => running.missing(source::NETWORK, why),
         None => running.evidence.network = routers.as_ref().map(|routers| routers.evidence(&flow)),
+    }
+    // Somebody on the way may have found nobody behind it, and says so in its log.
+    let dropped = running
+        .evidence
+        .network
+        .as_ref()
+        .is_some_and(|network| network.drops > 0);
+    if !dropped {
+        session::refused(running, &marks, running.opening()).await;
     }
     logs.collect(&marks, &mut running.evidence);
 }

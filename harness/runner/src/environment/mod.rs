@@ -82,11 +82,10 @@ pub(crate) async fn set_up(
         timing,
         certificates: &certificates,
     };
-    let (client, server, gateways, wire) = future::try_join4(
+    let (client, server, gateways) = future::try_join3(
         Box::pin(work.cluster(Side::Client)),
         Box::pin(work.cluster(Side::Server)),
         Box::pin(async { Ok(work.gateway_logs().await) }),
-        Box::pin(async { Ok(Wire::open(&clusters.client).await) }),
     )
     .await?;
     // The pods' own readiness has to reach the proxies too. What is known to be warming is not waited
@@ -96,6 +95,10 @@ pub(crate) async fn set_up(
         work.pods_active(clusters.get(side), due)
     });
     let late = future::try_join_all(settled).await?;
+    // Active configuration means that the link is there: before, there is no interface to capture at.
+    let wire = timing
+        .step(None, "capture the link", Wire::open(&clusters.client))
+        .await;
     let mut environment = Environment {
         certificates,
         wire,
