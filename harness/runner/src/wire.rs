@@ -202,11 +202,16 @@ impl Wire {
         };
         match tokio::time::timeout(ANSWERED_WITHIN, answered).await {
             Ok(answered) => answered,
-            Err(_) => Err(format!(
-                "no answer within {} s to a mark, behind {} packets",
-                ANSWERED_WITHIN.as_secs(),
-                self.store.packets()
-            )),
+            Err(_) => {
+                let why = format!(
+                    "no answer within {} s to a mark, behind {} packets",
+                    ANSWERED_WITHIN.as_secs(),
+                    self.store.packets()
+                );
+                // Every case would wait as long in vain.
+                self.store.ended(&why);
+                Err(why)
+            }
         }
         .map_err(|why| format!("capturing at {}: {why}", self.captured_at))
     }
