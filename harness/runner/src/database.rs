@@ -1,7 +1,7 @@
 //! The database from its own side: one connection past the sidecar, kept for the whole run.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use meshproof_cluster::{ClusterAccess, Forward, LogFollower, PodRef};
 use meshproof_record::{DatabaseEvidence, Evidence, Missing};
@@ -13,11 +13,13 @@ use crate::judge::{counters, source};
 
 /// How long one attempt to connect, and one query, may take.
 const PATIENCE: Duration = Duration::from_secs(10);
+/// How long sessions of clients that have ended may take to end at the server, and how often it is asked.
+const AT_REST_WITHIN: Duration = Duration::from_millis(200);
+const ASKED_EVERY: Duration = Duration::from_millis(2);
 /// How long to wait for another line of a silent server before the next attempt.
 const NEXT_ATTEMPT: Duration = Duration::from_millis(500);
 
-const COUNTERS_QUERY: &str =
-    "SHOW GLOBAL STATUS WHERE Variable_name IN ('Aborted_connects', 'Connections', 'Questions')";
+const COUNTERS_QUERY: &str = "SHOW GLOBAL STATUS WHERE Variable_name IN ('Aborted_connects', 'Connections', 'Questions', 'Threads_connected')";
 
 /// Where the database is and who may log in.
 #[derive(Clone)]
@@ -144,6 +146,22 @@ impl Database {
             values,
             sent: session.sent,
         })
+    }
+
+    /// Reads the counters when nobody but the harness is connected any more: a client's last word (even
+    /// its goodbye is counted) reaches the server after the client has ended. Sessions that stay longer
+    /// are not waited for; they are others'.
+    pub(crate) async fn read_at_rest(&self) -> Result<Reading, String> {
+        let deadline = Instant::now() + AT_REST_WITHIN;
+        loop {
+            let reading = self.read().await?;
+            let connected = reading.values.get(counters::CONNECTED).copied();
+            if connected.unwrap_or(0) <= 1 || Instant::now() > deadline {
+                return Ok(reading);
+            }
+            // The server tells nobody when a connection ends: it has to be asked.
+            tokio::time::sleep(ASKED_EVERY).await;
+        }
     }
 
     /// Runs a query and returns its rows as text.

@@ -15,7 +15,12 @@ pub(crate) struct Window {
 impl Window {
     pub(crate) async fn open(stage: &Stage<'_>) -> Self {
         let before = match &stage.environment.database {
-            Ok(database) => stage.timing.wait(Wait::Database, database.read()).await,
+            Ok(database) => {
+                stage
+                    .timing
+                    .wait(Wait::Database, database.read_at_rest())
+                    .await
+            }
             Err(why) => Err(why.clone()),
         };
         Self { before }
@@ -35,7 +40,7 @@ pub(super) async fn finish(running: &mut Running<'_>, window: &Window) {
                     Some(query) => Some(database.rows(query).await),
                     None => None,
                 };
-                (rows, database.read().await)
+                (rows, database.read_at_rest().await)
             }
             Err(why) => (query.map(|_| Err(why.clone())), Err(why.clone())),
         }

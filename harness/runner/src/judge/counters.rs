@@ -8,6 +8,8 @@ use meshproof_record::DatabaseEvidence;
 pub(crate) const QUESTIONS: &str = "Questions";
 /// Connection attempts, successful or not.
 pub(crate) const CONNECTIONS: &str = "Connections";
+/// Connections that are open.
+pub(crate) const CONNECTED: &str = "Threads_connected";
 /// How much a counter grew beyond the harness's own share.
 pub(crate) fn grown(database: &DatabaseEvidence, counter: &str) -> Result<u64, String> {
     let get = |values: &BTreeMap<String, u64>, when: &str| {
