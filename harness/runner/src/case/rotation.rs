@@ -9,7 +9,7 @@ use meshproof_scenario::{Case, Overlay};
 use meshproof_sql::{ClientEnd, client_end};
 use tokio::sync::watch;
 
-use super::{CONNECT_TIMEOUT, LINES_WITHIN, exec};
+use super::{CLIENT_LIMIT, CONNECT_TIMEOUT, LINES_WITHIN, exec};
 use crate::client::Login;
 use crate::environment::{Client, Environment};
 use crate::judge::source;
@@ -164,8 +164,13 @@ impl<'a> Sessions<'a> {
         };
         async move {
             let access = self.clusters.get(self.client.side);
-            let ran = access.run(&command).await;
-            ran.map_err(|error| error.to_string())
+            match tokio::time::timeout(CLIENT_LIMIT, access.run(&command)).await {
+                Ok(ran) => ran.map_err(|error| error.to_string()),
+                Err(_) => Err(format!(
+                    "a session did not end within {} s",
+                    CLIENT_LIMIT.as_secs()
+                )),
+            }
         }
     }
 }
