@@ -107,10 +107,13 @@ fn probed(facts: &Facts<'_>, probe: &Result<ProbeReport, String>, checks: &mut C
     }
 }
 
-/// Whether whoever must refuse does so behind the greeting.
+/// Whether whoever must refuse does so behind the greeting. A client that speaks TLS ends by itself at
+/// one in clear.
 fn may_be_greeted(facts: &Facts<'_>) -> bool {
-    matches!(facts.case.expectation.hop, Some(Hop::Mysqld))
-        || matches!(facts.case.expectation.cause, Some(Cause::PolicyDenied))
+    let (hop, cause) = (facts.case.expectation.hop, facts.case.expectation.cause);
+    hop == Some(Hop::Mysqld)
+        || cause == Some(Cause::PolicyDenied)
+        || hop == Some(Hop::Client) && cause == Some(Cause::TlsToPlaintext)
 }
 
 fn greeting(facts: &Facts<'_>, client: &ClientEvidence, what: &str, checks: &mut Checks) {
@@ -175,6 +178,11 @@ fn right_reason(facts: &Facts<'_>, seen: &Attribution, checks: &mut Checks) {
             && expected.hop.is_none_or(|hop| hop == found.hop)
             && expected.cause.is_none_or(|cause| cause == found.cause)
     };
+    if expected.cause == Some(Cause::ProtocolVersion)
+        && let Some(version) = agreed(facts)
+    {
+        return checks.fail(title, format!("the server chose TLS {version}"));
+    }
     let how = seen.how.as_str();
     match &seen.observed {
         Some(found) if found.outcome == Outcome::Connected => checks.breach(title, how),
@@ -188,6 +196,12 @@ fn right_reason(facts: &Facts<'_>, seen: &Attribution, checks: &mut Checks) {
             checks.fail(title, format!("found {}: {how}", found.join(", or ")));
         }
     }
+}
+
+/// The version that the server chose of those the prober offered: it found none wanting.
+fn agreed<'a>(facts: &'a Facts<'_>) -> Option<&'a str> {
+    let report = facts.probe.as_ref()?.as_ref().ok()?;
+    report.tls.as_ref()?.version.as_deref()
 }
 
 /// What is known, and which evidence would tell the rest.
