@@ -1,5 +1,6 @@
 //! What a case that must be refused has to show.
 
+use meshproof_evidence::HopLine;
 use meshproof_record::{Cause, ClientEvidence, Hop, Observed, Outcome, ProbeReport, Status};
 use meshproof_sql::{ClientEnd, FirstPacket};
 
@@ -183,6 +184,14 @@ fn right_reason(facts: &Facts<'_>, seen: &Attribution, checks: &mut Checks) {
     {
         return checks.fail(title, format!("the server chose TLS {version}"));
     }
+    if expected.cause == Some(Cause::NotTls)
+        && let Some(hop) = expected.hop
+        && let Some(bytes) = passed_on(facts, hop)
+    {
+        let hop = words::hop(hop);
+        let detail = format!("{hop} took {bytes} bytes without TLS and passed them on");
+        return checks.fail(title, detail);
+    }
     let how = seen.how.as_str();
     match &seen.observed {
         Some(found) if found.outcome == Outcome::Connected => checks.breach(title, how),
@@ -202,6 +211,13 @@ fn right_reason(facts: &Facts<'_>, seen: &Attribution, checks: &mut Checks) {
 fn agreed<'a>(facts: &'a Facts<'_>) -> Option<&'a str> {
     let report = facts.probe.as_ref()?.as_ref().ok()?;
     report.tls.as_ref()?.version.as_deref()
+}
+
+/// How many bytes in clear a hop took that must take none. What the database does with them is a race:
+/// its greeting may be lost to a reset.
+fn passed_on(facts: &Facts<'_>, hop: Hop) -> Option<u64> {
+    let lines = facts.logs.get(&hop)?;
+    lines.iter().find_map(HopLine::passed_on_in_clear)
 }
 
 /// What is known, and which evidence would tell the rest.
