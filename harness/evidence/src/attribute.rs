@@ -53,7 +53,7 @@ pub fn attribute(logs: &HopLogs, lost: &[Hop], opening: Opening) -> Attribution 
     }
     let told = |finding: &Finding| finding.weight == Weight::Reason;
     if !found.findings.iter().any(told)
-        && let Some(finding) = plaintext_receiver(logs)
+        && let Some(finding) = plaintext_receiver(logs).or_else(|| passed_on(logs, lost, opening))
     {
         found.add(finding);
     }
@@ -67,16 +67,33 @@ fn plaintext_receiver(logs: &HopLogs) -> Option<Finding> {
         let [at, to] = pair else { return None };
         let (sender, receiver) = (lines(logs, *at).last()?, lines(logs, *to).last()?);
         let failed = sender.has_flag("UF") && speaks_tls(sender);
-        let plaintext = receiver.tls_version.is_absent() && receiver.sni.is_absent();
-        let passed = receiver.upstream_local.value().is_some();
-        let bytes = receiver.bytes_received.value().filter(|bytes| **bytes > 0)?;
-        (failed && plaintext && passed && next(sender, *at) == *to).then(|| {
+        let bytes = receiver.passed_on_in_clear()?;
+        (failed && next(sender, *at) == *to).then(|| {
             let (at_name, to_name) = (name(*at), name(*to));
             let why = format!(
                 "{at_name} spoke TLS, and {to_name} took {bytes} bytes without TLS and passed them on"
             );
             Finding::reason(*at, Cause::TlsToPlaintext, why)
         })
+    })
+}
+
+/// The same where the program itself speaks TLS: the first hop passes it on, and the database hangs up.
+fn passed_on(logs: &HopLogs, lost: &[Hop], opening: Opening) -> Option<Finding> {
+    let (at, line) = PATH
+        .iter()
+        .find_map(|hop| lines(logs, *hop).last().map(|line| (*hop, line)))?;
+    let tls = matches!(
+        sender(logs, lost, at, opening),
+        Sender::Program(Opening::Tls)
+    );
+    let bytes = line.passed_on_in_clear()?;
+    (tls && line.has_flag("UR")).then(|| {
+        let at = name(at);
+        let why = format!(
+            "the client spoke TLS, and {at} took {bytes} bytes without TLS and passed them on to who hung up"
+        );
+        Finding::reason(Hop::Client, Cause::TlsToPlaintext, why)
     })
 }
 

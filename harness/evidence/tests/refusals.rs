@@ -5,7 +5,7 @@ mod support;
 
 use meshproof_evidence::access_log::{Logged, Operator};
 use meshproof_evidence::classify::Weight;
-use meshproof_evidence::{BuiltIn, HopLogs, Reader, attribute};
+use meshproof_evidence::{BuiltIn, HopLogs, Opening, Reader, attribute};
 use meshproof_record::{Cause, Hop, Outcome};
 use support::Recorded;
 
@@ -81,6 +81,26 @@ fn tls_to_plaintext_is_told_when_a_reset_comes_first() {
     let ingress = logs.get_mut(&Hop::Ingress).unwrap().last_mut().unwrap();
     ingress.tls_version = Logged::Value("TLSv1.3".to_owned());
     assert_eq!(attribute(&logs, &[], recorded.opening()).certain(), None);
+}
+
+/// The same where the client itself speaks TLS: what its first hop logs tells, if no hop before is lost.
+#[test]
+fn a_clients_tls_that_is_passed_on_in_clear_is_told() {
+    let all = support::text();
+    let recorded = all.iter().find(|r| r.id == "tls-to-plain").unwrap();
+    let mut logs = recorded.full();
+    logs.remove(&Hop::ClientSidecar);
+    logs.remove(&Hop::Egress);
+    let certain = |lost: &[Hop], opening| {
+        let found = attribute(&logs, lost, opening);
+        let certain = found.certain();
+        certain.map(|finding| (finding.hop, finding.cause))
+    };
+    let told = Some((Hop::Client, Cause::TlsToPlaintext));
+    assert_eq!(certain(&[], Opening::Tls), told);
+    assert_eq!(certain(&[Hop::Egress], Opening::Tls), None);
+    assert_eq!(certain(&[], Opening::Plaintext), None);
+    assert_eq!(certain(&[], Opening::ServerFirst), None);
 }
 
 fn settled(recorded: &Recorded, logs: &HopLogs) {

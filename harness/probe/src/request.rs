@@ -133,6 +133,16 @@ pub enum Malformed {
 }
 
 impl Malformed {
+    /// Every kind.
+    pub const ALL: [Self; 6] = [
+        Self::Truncated,
+        Self::OversizedRecord,
+        Self::WrongLength,
+        Self::NoCiphers,
+        Self::UnknownRecordType,
+        Self::Ssl2,
+    ];
+
     /// Its name.
     pub const fn name(self) -> &'static str {
         match self {

@@ -101,6 +101,14 @@ impl HopLine {
         self.flags.iter().any(|found| found == flag)
     }
 
+    /// How many bytes came in clear and went on to somebody, where the line tells.
+    pub fn passed_on_in_clear(&self) -> Option<u64> {
+        let plaintext = self.tls_version.is_absent() && self.sni.is_absent();
+        let passed = plaintext && self.upstream_local.value().is_some();
+        let bytes = self.bytes_received.value().copied();
+        bytes.filter(|bytes| passed && *bytes > 0)
+    }
+
     /// When the connection closed.
     pub fn end(&self) -> Option<Timestamp> {
         let start = self.start.value()?;

@@ -70,7 +70,11 @@ impl Running<'_> {
 
     /// How the client opens its connection.
     fn opening(&self) -> Opening {
+        let tls = self.case.tls.as_ref();
+        let malformed = tls.and_then(|tls| tls.malformed.as_ref());
         match self.case.speaks() {
+            // A hello that is none.
+            Speaks::Tls if malformed.is_some_and(|at| at.value) => Opening::Plaintext,
             Speaks::Tls => Opening::Tls,
             Speaks::Plaintext => Opening::Plaintext,
             Speaks::Mysql | Speaks::Silent => Opening::ServerFirst,

@@ -1,6 +1,7 @@
 //! What the raw evidence of a case says, read once: the client's end and rows, the hops' lines.
 
 use meshproof_evidence::{HopLine, HopLogs, Opening, Reader, read_log};
+use meshproof_probe::Malformed;
 use meshproof_record::{CaseRecord, ClientEvidence, Hop, LogEvidence, ProbeOpening, ProbeReport};
 use meshproof_sql::{ClientEnd, client_end, parse_batch};
 
@@ -49,6 +50,7 @@ impl<'a> Facts<'a> {
             return match report.opening {
                 ProbeOpening::Silent => Opening::ServerFirst,
                 ProbeOpening::Speak => Opening::Plaintext,
+                ProbeOpening::Tls if is_malformed(report) => Opening::Plaintext,
                 ProbeOpening::Tls => Opening::Tls,
             };
         }
@@ -112,6 +114,13 @@ pub(super) const PLAINTEXT: &str = "plaintext";
 
 /// How a client that opens TLS by itself stands in the record.
 const TLS: &str = "tls";
+
+/// Whether the prober's hello was none: it spoke first, and no TLS.
+fn is_malformed(report: &ProbeReport) -> bool {
+    let offered = report.tls.as_ref().map(|tls| tls.offered.as_str());
+    let mut kinds = Malformed::ALL.into_iter();
+    offered.is_some_and(|offered| kinds.any(|kind| kind.name() == offered))
+}
 
 fn is_probe(client: &ClientEvidence) -> bool {
     let program = client.command.first();

@@ -1,5 +1,6 @@
 //! What a case that must be refused has to show.
 
+use meshproof_evidence::HopLine;
 use meshproof_record::{Cause, ClientEvidence, Hop, Observed, Outcome, ProbeReport, Status};
 use meshproof_sql::{ClientEnd, FirstPacket};
 
@@ -107,10 +108,13 @@ fn probed(facts: &Facts<'_>, probe: &Result<ProbeReport, String>, checks: &mut C
     }
 }
 
-/// Whether whoever must refuse does so behind the greeting.
+/// Whether whoever must refuse does so behind the greeting. A client that speaks TLS ends by itself at
+/// one in clear.
 fn may_be_greeted(facts: &Facts<'_>) -> bool {
-    matches!(facts.case.expectation.hop, Some(Hop::Mysqld))
-        || matches!(facts.case.expectation.cause, Some(Cause::PolicyDenied))
+    let (hop, cause) = (facts.case.expectation.hop, facts.case.expectation.cause);
+    hop == Some(Hop::Mysqld)
+        || cause == Some(Cause::PolicyDenied)
+        || hop == Some(Hop::Client) && cause == Some(Cause::TlsToPlaintext)
 }
 
 fn greeting(facts: &Facts<'_>, client: &ClientEvidence, what: &str, checks: &mut Checks) {
@@ -175,6 +179,19 @@ fn right_reason(facts: &Facts<'_>, seen: &Attribution, checks: &mut Checks) {
             && expected.hop.is_none_or(|hop| hop == found.hop)
             && expected.cause.is_none_or(|cause| cause == found.cause)
     };
+    if expected.cause == Some(Cause::ProtocolVersion)
+        && let Some(version) = agreed(facts)
+    {
+        return checks.fail(title, format!("the server chose TLS {version}"));
+    }
+    if expected.cause == Some(Cause::NotTls)
+        && let Some(hop) = expected.hop
+        && let Some(bytes) = passed_on(facts, hop)
+    {
+        let hop = words::hop(hop);
+        let detail = format!("{hop} took {bytes} bytes without TLS and passed them on");
+        return checks.fail(title, detail);
+    }
     let how = seen.how.as_str();
     match &seen.observed {
         Some(found) if found.outcome == Outcome::Connected => checks.breach(title, how),
@@ -188,6 +205,19 @@ fn right_reason(facts: &Facts<'_>, seen: &Attribution, checks: &mut Checks) {
             checks.fail(title, format!("found {}: {how}", found.join(", or ")));
         }
     }
+}
+
+/// The version that the server chose of those the prober offered: it found none wanting.
+fn agreed<'a>(facts: &'a Facts<'_>) -> Option<&'a str> {
+    let report = facts.probe.as_ref()?.as_ref().ok()?;
+    report.tls.as_ref()?.version.as_deref()
+}
+
+/// How many bytes in clear a hop took that must take none. What the database does with them is a race:
+/// its greeting may be lost to a reset.
+fn passed_on(facts: &Facts<'_>, hop: Hop) -> Option<u64> {
+    let lines = facts.logs.get(&hop)?;
+    lines.iter().find_map(HopLine::passed_on_in_clear)
 }
 
 /// What is known, and which evidence would tell the rest.

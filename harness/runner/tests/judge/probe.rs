@@ -117,6 +117,45 @@ fn a_greeting_is_a_breach() {
     assert_eq!(check.status, Status::Pass, "{verdict:#?}");
 }
 
+/// Whether anything then became of a session in an old version does not matter.
+#[test]
+fn a_version_that_the_server_chose_is_not_refused() {
+    let case = |tls: Value| {
+        let expectation = refused(Outcome::Refused, Hop::Ingress, Cause::ProtocolVersion);
+        let report = report(json!({"tls": tls}));
+        status(&with(recorded("unmeshed-tls11").case(expectation), &report))
+    };
+    let mut refused = tls(Some(70));
+    (refused["version"], refused["finished"]) = (Value::Null, false.into());
+    assert_eq!(case(refused), Status::Pass);
+    let mut chosen = tls(None);
+    (chosen["version"], chosen["offered"]) = ("1.1".into(), "1.1".into());
+    assert_eq!(case(chosen), Status::Fail);
+}
+
+/// A hello that is none is no TLS without a server name.
+#[test]
+fn a_malformed_hello_is_no_tls() {
+    let case = |offered: &str, cause: Cause| {
+        let mut tls = tls(None);
+        (tls["version"], tls["finished"]) = (Value::Null, false.into());
+        tls["offered"] = offered.into();
+        let mut case = blind(&report(json!({"tls": tls, "end": "reset-by-peer"})));
+        case.expectation = refused(Outcome::Refused, Hop::Ingress, cause);
+        let spoken = recorded("unmeshed-13306-speaks").case(case.expectation.clone());
+        let ingress = &spoken.evidence.logs[&Hop::Ingress].lines;
+        // Its line without the reason, as Istio's default format has it.
+        let lines = ingress
+            .iter()
+            .map(|line| line.split(" | ").next().unwrap().to_owned());
+        case.evidence.logs.get_mut(&Hop::Ingress).unwrap().lines = lines.collect();
+        status(&case)
+    };
+    assert_eq!(case("wrong-length", Cause::NotTls), Status::Pass);
+    assert_eq!(case("1.3", Cause::NotTls), Status::Fail);
+    assert_eq!(case("1.3", Cause::SniMismatch), Status::Pass);
+}
+
 #[test]
 fn a_prober_that_died_proves_nothing() {
     let mut died = bare(&report(json!({"tls": tls(Some(116))})));
