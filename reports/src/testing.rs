@@ -32,6 +32,7 @@ pub(crate) fn run(cases: Vec<CaseRecord>) -> RunRecord {
             start_ms: 120.0,
             duration_ms: 380.4,
         }],
+        waits: vec![],
     }
 }
 
@@ -44,6 +45,8 @@ pub(crate) fn positive() -> CaseRecord {
         source: "default/mysql-client-1".into(),
         target: "203.0.113.10.nip.io:3306".into(),
         speaks: "mysql".into(),
+        variation: vec![],
+        sabotage: None,
         expectation: expects(Outcome::Connected, None, None),
         evidence: Evidence {
             client: Some(client("id\tcontent\n1\tCrypto Hi\n", "", Some(0))),
@@ -87,6 +90,8 @@ pub(crate) fn negative() -> CaseRecord {
         source: "unencrypted/mysql-client-2".into(),
         target: "203.0.113.10.nip.io:13306".into(),
         speaks: "plaintext".into(),
+        variation: vec![],
+        sabotage: None,
         expectation: expects(Outcome::Refused, Some(Hop::Ingress), Some(Cause::NotTls)),
         evidence: Evidence {
             client: Some(client("", "", Some(1))),
@@ -180,6 +185,9 @@ fn expects(outcome: Outcome, hop: Option<Hop>, cause: Option<Cause>) -> Expectat
         path: vec![],
         legs: vec![],
         database: None,
+        link: None,
+        failures: None,
+        own_tls: false,
     }
 }
 

@@ -22,6 +22,7 @@ fn record(run_id: &str) -> RunRecord {
         scenarios: vec![],
         problems: vec![],
         phases: vec![],
+        waits: vec![],
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Mutex, PoisonError};
 
 use json_patch::Patch as JsonPatch;
-use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams, PostParams};
+use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::ApiResource;
 use kube::{Api, Client};
 use serde_json::Value;
@@ -32,12 +32,17 @@ pub(crate) enum Undo {
         name: String,
         patch: JsonPatch,
     },
-    /// An object that existed and was deleted.
-    Create {
-        resource: ApiResource,
-        namespace: Option<String>,
-        object: Value,
-    },
+    /// An object that cases bring from state to state.
+    Vary(ObjectRef, Varied),
+}
+
+/// What has to be known of an object to bring it back, whatever moment the run ends in.
+#[derive(Clone, Debug)]
+pub(crate) struct Varied {
+    /// What it was before; `None` where there was none.
+    pub(crate) base: Option<Value>,
+    /// What it may be now: a write that was begun may have happened or not.
+    pub(crate) now: Vec<Value>,
 }
 
 /// The list of things to take back, in the order in which they were done.
@@ -46,7 +51,7 @@ pub(crate) struct Owned {
     run_id: String,
     undo: Mutex<Vec<Undo>>,
     /// What cases have changed and not yet taken back: one way back for each object.
-    varied: Mutex<BTreeMap<ObjectRef, Undo>>,
+    varied: Mutex<BTreeMap<ObjectRef, Varied>>,
 }
 
 impl Owned {
@@ -70,11 +75,11 @@ impl Owned {
     }
 
     /// How to bring an object back that a case changes; `None` once it is back.
-    pub(crate) fn varied(&self, object: ObjectRef, undo: Option<Undo>) {
+    pub(crate) fn varied(&self, object: &ObjectRef, back: Option<Varied>) {
         let mut varied = self.varied.lock().unwrap_or_else(PoisonError::into_inner);
-        match undo {
-            Some(undo) => varied.insert(object, undo),
-            None => varied.remove(&object),
+        match back {
+            Some(back) => varied.insert(object.clone(), back),
+            None => varied.remove(object),
         };
     }
 
@@ -84,7 +89,8 @@ impl Owned {
             std::mem::take(&mut *self.undo.lock().unwrap_or_else(PoisonError::into_inner));
         let varied =
             std::mem::take(&mut *self.varied.lock().unwrap_or_else(PoisonError::into_inner));
-        all.extend(varied.into_values());
+        let varied = varied.into_iter();
+        all.extend(varied.map(|(object, back)| Undo::Vary(object, back)));
         all
     }
 }
@@ -134,20 +140,7 @@ impl ClusterAccess {
                 .map(drop)
                 .map_err(|error| self.failed(doing, chain(&error)))
             }
-            Undo::Create {
-                resource,
-                namespace,
-                object,
-            } => {
-                let api = dynamic(self.client.clone(), resource, namespace.as_deref());
-                let doing = format!("bring back {}", resource.kind);
-                let object = serde_json::from_value(object.clone())
-                    .map_err(|error| self.failed(&doing, error.to_string()))?;
-                api.create(&PostParams::default(), &object)
-                    .await
-                    .map(drop)
-                    .map_err(|error| self.failed(doing, chain(&error)))
-            }
+            Undo::Vary(object, back) => self.take_back(object, back).await,
         }
     }
 }

@@ -3,7 +3,6 @@
 use std::pin::pin;
 
 use futures::StreamExt;
-use json_patch::Patch as JsonPatch;
 use kube::Api;
 use kube::api::{
     DeleteParams, DynamicObject, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
@@ -15,7 +14,7 @@ use crate::access::ClusterAccess;
 use crate::apply::{Applied, FIELD_MANAGER, applied};
 use crate::error::Result;
 use crate::kinds::known;
-use crate::owned::{RUN_LABEL, Undo, dynamic};
+use crate::owned::{RUN_LABEL, Varied, dynamic};
 
 /// An object of a kind that every cluster serves by the same name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -77,9 +76,22 @@ impl ClusterAccess {
         if from == to {
             return Ok(Applied::default());
         }
-        // Before the write: interrupted between the two, the clean-up finds nothing to do, which does no
-        // harm, where the other order would leave something behind.
-        self.remember_way_back(object, base, to)?;
+        // Before the write, and again after it: a run that ends between the two, or whose write is refused,
+        // finds the object in one of both states.
+        self.owned.varied(object, Some(way_back(base, &[to, from])));
+        let applied = self.write(object, from, to).await?;
+        let back = (base != to).then(|| way_back(base, &[to]));
+        self.owned.varied(object, back);
+        Ok(applied)
+    }
+
+    /// Writes what differs.
+    async fn write(
+        &self,
+        object: &ObjectRef,
+        from: Option<&Value>,
+        to: Option<&Value>,
+    ) -> Result<Applied> {
         let doing = format!("change {}", object.title());
         let api = self.api_of(object, &doing)?;
         let parameters = PatchParams {
@@ -140,46 +152,36 @@ impl ClusterAccess {
             }
             Err(self.failed(doing, "the watch ended before it told of the deletion"))
         };
-        match tokio::time::timeout(self.facts.ready_within, told).await {
-            Ok(told) => told,
-            Err(_) => {
-                let what = format!("{} to be gone", object.title());
-                let found = "it is still there; a finalizer may hold it".to_owned();
-                Err(self.deadline(&what, self.facts.ready_within, found))
-            }
-        }
+        let told = tokio::time::timeout(self.facts.ready_within, told).await;
+        told.unwrap_or_else(|_| {
+            let what = format!("{} to be gone", object.title());
+            let found = "it is still there; a finalizer may hold it".to_owned();
+            Err(self.deadline(&what, self.facts.ready_within, found))
+        })
     }
 
-    fn remember_way_back(
-        &self,
-        object: &ObjectRef,
-        base: Option<&Value>,
-        to: Option<&Value>,
-    ) -> Result<()> {
-        let doing = format!("change {}", object.title());
-        let resource = self.resource_of(object, &doing)?;
-        let (namespace, name) = (Some(object.namespace.clone()), object.name.clone());
-        let undo = match (base, to) {
-            (base, to) if base == to => None,
-            (None, _) => Some(Undo::Delete {
-                resource,
-                namespace,
-                name,
-            }),
-            (Some(base), Some(to)) => Some(Undo::Restore {
-                resource,
-                namespace,
-                name,
-                patch: diff(to, base),
-            }),
-            (Some(base), None) => Some(Undo::Create {
-                resource,
-                namespace,
-                object: base.clone(),
-            }),
+    /// Brings an object back to what it was before this run, from whichever state the run left it in.
+    /// Fields of others stay as they are.
+    pub(crate) async fn take_back(&self, object: &ObjectRef, back: &Varied) -> Result<()> {
+        let base = back.base.as_ref();
+        let from = match (self.object(object).await?, base) {
+            (Some(found), Some(base)) => {
+                let left = back.now.iter().chain([base]);
+                let left = left
+                    .into_iter()
+                    .find(|state| has(&found, base, state))
+                    .cloned();
+                Some(left.ok_or_else(|| {
+                    let doing = format!("restore {}", object.title());
+                    self.failed(doing, "somebody else has changed what this run had changed; compare it with its manifest")
+                })?)
+            }
+            (found, _) => found,
         };
-        self.owned.varied(object.clone(), undo);
-        Ok(())
+        if from.as_ref() == base {
+            return Ok(());
+        }
+        self.write(object, from.as_ref(), base).await.map(drop)
     }
 
     fn api_of(&self, object: &ObjectRef, doing: &str) -> Result<Api<DynamicObject>> {
@@ -202,8 +204,21 @@ impl ClusterAccess {
     }
 }
 
-fn diff(from: &Value, to: &Value) -> JsonPatch {
-    json_patch::diff(from, to)
+fn way_back(base: Option<&Value>, now: &[Option<&Value>]) -> Varied {
+    Varied {
+        base: base.cloned(),
+        now: now.iter().copied().flatten().cloned().collect(),
+    }
+}
+
+/// Whether an object has everything that `state` has made of `base`: undone and done again, nothing differs.
+fn has(object: &Value, base: &Value, state: &Value) -> bool {
+    let mut again = object.clone();
+    let ways = [json_patch::diff(state, base), json_patch::diff(base, state)];
+    let walked = ways
+        .iter()
+        .all(|way| json_patch::patch(&mut again, way).is_ok());
+    walked && again == *object
 }
 
 /// Without status and what the server writes by itself: these are not a case's to change.

@@ -200,20 +200,18 @@ impl Wire {
                 Ok(place) => asked.map(|()| place).map_err(|error| error.to_string()),
             }
         };
-        match tokio::time::timeout(ANSWERED_WITHIN, answered).await {
-            Ok(answered) => answered,
-            Err(_) => {
-                let why = format!(
-                    "no answer within {} s to a mark, behind {} packets",
-                    ANSWERED_WITHIN.as_secs(),
-                    self.store.packets()
-                );
-                // Every case would wait as long in vain.
-                self.store.ended(&why);
-                Err(why)
-            }
-        }
-        .map_err(|why| format!("capturing at {}: {why}", self.captured_at))
+        let answered = tokio::time::timeout(ANSWERED_WITHIN, answered).await;
+        let answered = answered.unwrap_or_else(|_| {
+            let why = format!(
+                "no answer within {} s to a mark, behind {} packets",
+                ANSWERED_WITHIN.as_secs(),
+                self.store.packets()
+            );
+            // Every case would wait as long in vain.
+            self.store.ended(&why);
+            Err(why)
+        });
+        answered.map_err(|why| format!("capturing at {}: {why}", self.captured_at))
     }
 }
 

@@ -87,7 +87,7 @@ fn the_access_log_format_ends_its_lines() {
     let mesh: Mesh = serde_saphyr::from_str(&source.text).unwrap();
     assert!(
         mesh.access_log_format
-            .ends_with("%DOWNSTREAM_DIRECT_REMOTE_ADDRESS%\n")
+            .ends_with("%DOWNSTREAM_PEER_FINGERPRINT_256%\n")
     );
     assert_eq!(mesh.access_log_format.lines().count(), 1);
 }

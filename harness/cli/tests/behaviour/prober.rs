@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 
 use meshproof_cluster::{ClientPod, Command, PodRef, Side};
-use meshproof_pki::{Credential, Tutorial};
+use meshproof_pki::{Credential, RunPki, Trust, Wanted, Which};
 use meshproof_probe::{
     ClientCertificate, IMAGE, Opening, ProbeReport, Request, TlsOpening, TlsVersion,
 };
@@ -14,7 +14,7 @@ use serde_json::json;
 
 use crate::logs::Marks;
 use crate::wait::until;
-use crate::world::World;
+use crate::world::{World, good};
 
 const OUTSIDE: &str = "unencrypted";
 const DATABASE: &str = "app=mysql";
@@ -110,7 +110,9 @@ fn alert(report: &ProbeReport) -> Option<(u8, bool)> {
 
 pub(crate) async fn the_ingress_gateway_says_why_it_refuses(world: &mut World) {
     let made = world.certify().await;
-    let stranger = Tutorial::new(&world.url).unwrap();
+    let client = made.credential(&good(Side::Client)).unwrap();
+    let stranger = RunPki::new(&world.url).unwrap();
+    let stranger = stranger.credential(&good(Side::Client)).unwrap();
     let world = &*world;
     let prober = Prober::start(world, Side::Client).await;
     for (version, none) in [
@@ -118,12 +120,12 @@ pub(crate) async fn the_ingress_gateway_says_why_it_refuses(world: &mut World) {
         (TlsVersion::V13, (116, true)),
     ] {
         let late = none.1;
-        let good = prober.tls(of(world, version, Some(&made.client))).await;
-        assert!(good.greeted(), "{good:#?}");
-        let tls = good.tls.as_ref().unwrap();
+        let through = prober.tls(of(world, version, Some(&client))).await;
+        assert!(through.greeted(), "{through:#?}");
+        let tls = through.tls.as_ref().unwrap();
         assert_eq!(tls.version.as_deref(), Some(version.number()));
         assert_eq!(tls.chain[0].subject, format!("CN={}", world.url));
-        assert!(good.first_bytes.as_ref().unwrap().protected && tls.certificate_sent);
+        assert!(through.first_bytes.as_ref().unwrap().protected && tls.certificate_sent);
         let marks = world.logs.mark();
         let bare = prober.tls(of(world, version, None)).await;
         world.logs.line(&marks, Hop::Ingress, |_| true).await;
@@ -132,7 +134,7 @@ pub(crate) async fn the_ingress_gateway_says_why_it_refuses(world: &mut World) {
         assert_eq!(found(&refusal), expected, "{refusal:#?}");
         assert_eq!(alert(&bare), Some(none), "{bare:#?}");
         assert_eq!(bare.tls.as_ref().unwrap().asked_for_certificate, Some(true));
-        let foreign = of(world, version, Some(&stranger.client));
+        let foreign = of(world, version, Some(&stranger));
         let foreign = prober.tls(foreign).await;
         // Its authority has the same name as the one that is trusted, and another key.
         assert_eq!(alert(&foreign), Some((48, late)), "{foreign:#?}");
@@ -142,7 +144,7 @@ pub(crate) async fn the_ingress_gateway_says_why_it_refuses(world: &mut World) {
         let old = prober.tls(of(world, version, None)).await;
         assert_eq!(alert(&old), Some((70, false)), "{old:#?}");
     }
-    let mut misnamed = of(world, TlsVersion::V13, Some(&made.client));
+    let mut misnamed = of(world, TlsVersion::V13, Some(&client));
     misnamed.sni = Some("other.example".to_owned());
     let misnamed = prober.tls(misnamed).await;
     assert_eq!((alert(&misnamed), misnamed.first_bytes), (None, None));
@@ -176,7 +178,8 @@ pub(crate) async fn a_database_that_never_greets_is_told(world: &mut World) {
     let world = &*world;
     let marks = world.logs.mark();
     let prober = Prober::start(world, Side::Client).await;
-    let opening = of(world, TlsVersion::V13, Some(&made.client));
+    let client = made.credential(&good(Side::Client)).unwrap();
+    let opening = of(world, TlsVersion::V13, Some(&client));
     let opening = Opening::Tls(Box::new(opening));
     let held = prober.probe(&world.url, GATEWAY_PORT, 300, opening).await;
     assert_eq!(
@@ -191,15 +194,14 @@ pub(crate) async fn a_database_that_never_greets_is_told(world: &mut World) {
 }
 
 pub(crate) async fn its_servers_run_in_pods(world: &mut World) {
-    let made = Tutorial::new("partner.example").unwrap();
+    let made = RunPki::new("partner.example").unwrap();
     let world = &*world;
     let side = Side::Server;
     let access = world.clusters.get(side);
     let namespace = json!({"apiVersion": "v1", "kind": "Namespace", "metadata": {"name": OUTSIDE}});
     world.apply(side, &namespace.to_string()).await;
-    let data = made.secret_data(&made.application);
-    let data = data.map(|(key, pem)| (key.to_owned(), pem.into_bytes()));
-    let secret = access.apply_secret(OUTSIDE, "partner", data.into());
+    let data = made.secret(&Wanted::good(Which::Application)).unwrap();
+    let secret = access.apply_secret(OUTSIDE, "partner", data);
     secret.await.unwrap();
     let options = [
         "meshproof-probe endpoint --listen 0.0.0.0:13306",
@@ -235,9 +237,10 @@ pub(crate) async fn its_servers_run_in_pods(world: &mut World) {
     let silent = prober.probe(&hush, 3306, 100, Opening::Silent).await;
     assert_eq!((silent.end, silent.first_bytes), (ProbeEnd::Held, None));
     let partner = address("partner").await;
-    let mut opening = of(world, TlsVersion::V13, Some(&made.client));
+    let client = made.credential(&Wanted::good(Which::Client)).unwrap();
+    let mut opening = of(world, TlsVersion::V13, Some(&client));
     opening.sni = Some("partner.example".to_owned());
-    opening.trust_pem = Some(made.ca_chain_pem());
+    opening.trust_pem = Some(made.authorities_pem(&[Trust::Run]).unwrap());
     let tls = |opening: &TlsOpening| Opening::Tls(Box::new(opening.clone()));
     let good = prober.probe(&partner, GATEWAY_PORT, 5000, tls(&opening));
     let good = good.await;

@@ -204,6 +204,7 @@ impl World {
             user: "root".to_owned(),
             database: None,
             connect_timeout: Some(CONNECT_TIMEOUT),
+            own_tls: false,
             sql: sql.map(str::to_owned),
         }
         .arguments()

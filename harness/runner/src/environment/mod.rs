@@ -97,7 +97,11 @@ pub(crate) async fn set_up(
     let late = future::try_join_all(settled).await?;
     // Active configuration means that the link is there: before, there is no interface to capture at.
     let wire = timing
-        .step(None, "capture the link", Wire::open(&clusters.client))
+        .step(
+            None,
+            "capture the link",
+            Box::pin(Wire::open(&clusters.client)),
+        )
         .await;
     let mut environment = Environment {
         certificates,

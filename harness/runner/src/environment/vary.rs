@@ -170,11 +170,11 @@ impl Environment {
     /// # Errors
     /// The certificate cannot be made.
     pub(crate) fn presented(&self, overlays: &[&Overlay]) -> Result<Option<String>, String> {
-        let secrets = overlays
+        let mut secrets = overlays
             .iter()
             .flat_map(|overlay| overlay.client.values())
             .filter_map(|edit| edit.secret.as_ref());
-        let last = secrets.last();
+        let last = secrets.next_back();
         last.map(|secret| self.certificates.fingerprint(&secret.value))
             .transpose()
     }

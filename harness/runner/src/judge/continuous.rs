@@ -12,10 +12,10 @@ use super::source;
 const FINGERPRINT: &str = "DOWNSTREAM_PEER_FINGERPRINT_256";
 
 pub(super) fn check(facts: &Facts<'_>, checks: &mut Checks) {
+    const WHAT: &str = "sessions while the environment changed";
     let Some(expected) = facts.case.expectation.failures else {
         return;
     };
-    const WHAT: &str = "sessions while the environment changed";
     let Some(found) = &facts.case.evidence.continuous else {
         return checks.unknown(WHAT, facts.why_missing(source::CLIENT));
     };

@@ -17,6 +17,7 @@ pub(super) fn check(
     checks: &mut Checks,
 ) {
     check_control(facts, control, checks);
+    check_control_after(facts, checks);
     positive::resolution(facts, checks);
     nothing_came_back(facts, checks);
     right_reason(facts, seen, checks);
@@ -48,6 +49,26 @@ fn check_control(facts: &Facts<'_>, control: Option<Status>, checks: &mut Checks
             ),
         ),
         None => checks.without_control(what, "was not run: without it a refusal proves nothing"),
+    }
+}
+
+/// Where the case asked for its control once more: what broke during the case refuses too.
+fn check_control_after(facts: &Facts<'_>, checks: &mut Checks) {
+    let Some(status) = facts.case.evidence.control_after else {
+        return;
+    };
+    let name = facts.case.control.as_deref().unwrap_or("(none named)");
+    let what = format!("control {name} after the case");
+    if status == Status::Pass {
+        checks.pass(what, "passed again, in the same environment");
+    } else {
+        checks.without_control(
+            what,
+            format!(
+                "did not pass again but is {}: something broke that would refuse too",
+                words::status(status)
+            ),
+        );
     }
 }
 

@@ -2,7 +2,7 @@
 
 use crate::support::{HOST, all, recorded, refused};
 use meshproof_record::{
-    CaseRecord, Cause, Hold, Hop, Missing, NetworkEvidence, Outcome, Resolution, Status,
+    CaseRecord, Cause, Check, Hold, Hop, Missing, NetworkEvidence, Outcome, Resolution, Status,
 };
 use meshproof_runner::{judge, source};
 use proptest::prelude::*;
@@ -281,6 +281,45 @@ fn each_recorded_session_fails_as_a_refusal() {
                 );
             }
         }
+    }
+}
+
+#[test]
+fn a_control_that_passes_again_is_told() {
+    let mut case = settled_early();
+    case.evidence.control_after = Some(Status::Pass);
+    let verdict = judge(&case, Some(Status::Pass));
+    assert_eq!(verdict.status, Status::Pass, "{verdict:#?}");
+    let again = |check: &&Check| check.what == "control control after the case";
+    let check = verdict.checks.iter().find(again).unwrap();
+    assert_eq!(check.status, Status::Pass);
+}
+
+#[test]
+fn a_control_that_does_not_pass_again_establishes_nothing() {
+    for status in [Status::Fail, Status::Inconclusive, Status::Skipped] {
+        let mut case = settled_early();
+        case.evidence.control_after = Some(status);
+        let verdict = judge(&case, Some(Status::Pass));
+        assert_eq!(verdict.status, Status::Inconclusive, "{verdict:#?}");
+        assert!(
+            verdict
+                .summary
+                .starts_with("control control after the case: did not pass again but is "),
+            "{}",
+            verdict.summary
+        );
+        // For another cause it is inconclusive too: what broke may have refused.
+        case.expectation.cause = Some(Cause::Refused);
+        assert_eq!(
+            judge(&case, Some(Status::Pass)).status,
+            Status::Inconclusive
+        );
+        // What got through got through, whatever came after it.
+        let mut case = plaintext();
+        case.evidence.waiting_client = Some(recorded("ok").client());
+        case.evidence.control_after = Some(status);
+        assert_eq!(judge(&case, Some(Status::Pass)).status, Status::Fail);
     }
 }
 

@@ -99,6 +99,30 @@ fn a_client_with_tls_of_its_own_establishes_nothing() {
     insta::assert_snapshot!(verdict.summary);
 }
 
+/// Where the case demands MySQL's own TLS, an encrypted session passes, a bare one fails, and one that does
+/// not tell establishes nothing.
+#[test]
+fn tls_of_mysqls_own_must_be_seen_where_it_is_demanded() {
+    const WHAT: &str = "the session has TLS of MySQL's own";
+    let printing = |cipher: &str| {
+        let mut case = good();
+        case.expectation.own_tls = true;
+        let client = case.evidence.client.as_mut().unwrap();
+        client.stdout = client.stdout.replace("Ssl_cipher\t\n", cipher);
+        case
+    };
+    for (cipher, status) in [
+        ("Ssl_cipher\tTLS_AES_256_GCM_SHA384\n", Status::Pass),
+        ("Ssl_cipher\t\n", Status::Fail),
+        ("", Status::Inconclusive),
+    ] {
+        let verdict = judge(&printing(cipher), None);
+        let check = verdict.checks.iter().find(|check| check.what == WHAT);
+        assert_eq!(check.unwrap().status, status, "{verdict:#?}");
+        assert_eq!(verdict.status, status, "{verdict:#?}");
+    }
+}
+
 #[test]
 fn another_row_fails_at_the_client_and_at_the_server() {
     let mut case = good();

@@ -4,7 +4,7 @@ use crate::support::{recorded, refused, tutorial};
 use meshproof_record::{Cause, Hop, Outcome, RunRecord, SCHEMA, ScenarioRecord, Status, Tool};
 use meshproof_runner::rejudge;
 
-fn run() -> RunRecord {
+pub(crate) fn run() -> RunRecord {
     let mut negative =
         recorded("unmeshed-3306").case(refused(Outcome::Unreachable, Hop::Network, Cause::Dropped));
     "negative".clone_into(&mut negative.name);
@@ -33,6 +33,7 @@ fn run() -> RunRecord {
         scenarios: vec![scenario],
         problems: Vec::new(),
         phases: Vec::new(),
+        waits: Vec::new(),
     }
 }
 

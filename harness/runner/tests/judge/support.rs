@@ -139,6 +139,8 @@ impl Recorded {
             source: "default/client".to_owned(),
             target: self.0["target"].as_str().unwrap().to_owned(),
             speaks: if plaintext { "plaintext" } else { "mysql" }.to_owned(),
+            variation: Vec::new(),
+            sabotage: None,
             expectation,
             evidence: Evidence {
                 client: Some(client),
@@ -163,6 +165,9 @@ pub(crate) fn expects(outcome: Outcome, hop: Option<Hop>, cause: Option<Cause>) 
         path: Vec::new(),
         legs: Vec::new(),
         database: None,
+        link: None,
+        failures: None,
+        own_tls: false,
     }
 }
 
