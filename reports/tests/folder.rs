@@ -39,7 +39,10 @@ fn entries(folder: &Path) -> Vec<String> {
 fn writes_the_reports_and_moves_the_link() {
     let root = tempfile::tempdir().unwrap();
     let written = write_run(root.path(), &record("one")).unwrap();
-    assert_eq!(entries(&written.folder), ["junit.xml", "run.json"]);
+    assert_eq!(
+        entries(&written.folder),
+        ["cases.md", "junit.xml", "run.json"]
+    );
     write_run(root.path(), &record("two")).unwrap();
     write_run(root.path(), &record("two")).unwrap();
     assert_eq!(entries(root.path()), ["latest", "one", "two"]);

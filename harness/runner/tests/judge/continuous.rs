@@ -30,7 +30,7 @@ fn rotated(shown: &[&str]) -> CaseRecord {
     let continuous = case.evidence.continuous.as_mut().unwrap();
     continuous.client_certificate = Some(NEW.to_owned());
     let log = case.evidence.logs.get_mut(&Hop::Ingress).unwrap();
-    log.format.push_str(OPERATOR);
+    log.format = format!("{}{OPERATOR}\n", log.format.trim_end());
     let line = log.lines[0].clone();
     log.lines = shown
         .iter()

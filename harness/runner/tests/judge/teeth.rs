@@ -80,7 +80,7 @@ fn a_case_that_is_inconclusive_without_its_defence_fails() {
         verdict.summary
     );
     assert!(
-        verdict.summary.contains("the log stream ended"),
+        verdict.summary.contains("no line of ingress"),
         "{}",
         verdict.summary
     );
