@@ -45,6 +45,10 @@ pub(crate) enum MeshCommand {
 }
 
 #[derive(Debug, ClapArgs)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a flag of the command line"
+)]
 pub(crate) struct RunArgs {
     /// Scenario files, or folders of them
     #[arg(value_name = "FILE|DIR", default_value = "scenarios")]

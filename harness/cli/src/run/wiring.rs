@@ -158,7 +158,7 @@ impl Programmed<'_> {
         self.live.done(&who, &format!("up after {took} ms"));
         self.journal
             .phase(&format!("{name}: start clusters"), begun);
-        let done = self.cases(loaded, options, &pocket).await;
+        let done = Box::pin(self.cases(loaded, options, &pocket)).await;
         let ending = Instant::now();
         pocket
             .stop()
