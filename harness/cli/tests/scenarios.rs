@@ -1,4 +1,5 @@
-//! The scenario suite as tests: one trial per case, named `scenario::case`.
+//! The scenario suite as tests: one trial per case, named `scenario::case`, and one more for each under
+//! its sabotage, `scenario::case.sabotaged`.
 //!
 //! A scenario runs once, by the `meshproof` command itself, for all of its trials. Under `cargo test`
 //! the trials are threads of one process and share the run there; under nextest each trial is a

@@ -50,8 +50,15 @@ async fn the_link_is_captured(pocket: Pocket, loaded: &Loaded) {
     let mark = wire.mark().await.unwrap();
     let options = Options::default();
     let file = support::scenario();
-    let done =
-        meshproof_runner::run(loaded, &file, &clusters, &options, &Nobody, &Stop::new()).await;
+    let done = Box::pin(meshproof_runner::run(
+        loaded,
+        &file,
+        &clusters,
+        &options,
+        &Nobody,
+        &Stop::new(),
+    ))
+    .await;
     assert_eq!(done.problems, []);
     for case in &done.scenario.cases {
         assert_eq!(case.verdict.status, Status::Pass, "{:#?}", case.verdict);

@@ -9,6 +9,8 @@ use meshproof_record::{CaseRecord, RunRecord, Status};
 
 use crate::suite::MESHPROOF;
 
+/// What a case under sabotage is called behind its name.
+const SABOTAGED: &str = ".sabotaged";
 /// Exit codes of the command for what a machine may lack (see the README's table).
 const LACKING: [i32; 2] = [4, 5];
 
@@ -37,9 +39,15 @@ pub(crate) fn run(file: &Path, wanted: &[String], root: &Path) -> Result<Ran, St
         .tempdir_in(made(root)?)
         .map_err(|error| error.to_string())?;
     let mut command = Command::new(MESHPROOF);
-    command.arg("run").arg(file).arg("--out").arg(out.path());
+    command
+        .args(["run", "--sabotage"])
+        .arg(file)
+        .arg("--out")
+        .arg(out.path());
     if !wanted.is_empty() {
-        let names: Vec<String> = wanted.iter().map(|name| regex_lite::escape(name)).collect();
+        // A case and the same under sabotage are chosen by one name.
+        let case = |name: &String| regex_lite::escape(name.strip_suffix(SABOTAGED).unwrap_or(name));
+        let names: Vec<String> = wanted.iter().map(case).collect();
         command
             .arg("--case")
             .arg(format!("^(?:{})$", names.join("|")));

@@ -11,7 +11,7 @@ use crate::shared;
 
 pub(crate) const MESHPROOF: &str = env!("CARGO_BIN_EXE_meshproof");
 
-/// One scenario file and the names of its cases, as the command lists them.
+/// One scenario file and the names of its cases, as the command lists them, those under sabotage too.
 pub(crate) struct Suite {
     file: PathBuf,
     cases: Vec<String>,
@@ -39,7 +39,10 @@ pub(crate) fn all() -> Result<Vec<Suite>, String> {
 
 impl Suite {
     fn list(file: PathBuf) -> Result<Self, String> {
-        let output = Command::new(MESHPROOF).arg("list").arg(&file).output();
+        let output = Command::new(MESHPROOF)
+            .args(["list", "--sabotage"])
+            .arg(&file)
+            .output();
         let output = output.map_err(|error| format!("starting {MESHPROOF}: {error}"))?;
         if !output.status.success() {
             return Err(format!(
