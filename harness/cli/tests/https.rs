@@ -43,10 +43,8 @@ fn trial(test: impl AsyncFnOnce(&Served, &Loaded)) -> Result<Completion, Failed>
 }
 
 async fn the_scenario_passes(served: &Served, loaded: &Loaded) {
-    let done = meshproof_runner::run(
-        loaded,
-        &support::scenario(),
-        &served.clusters().await,
+    let done = Box::pin(
+        meshproof_runner::run(loaded, &support::scenario(), &served.clusters()).await,
         &Options::default(),
         &Nobody,
         &Stop::new(),
