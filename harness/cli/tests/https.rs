@@ -43,13 +43,10 @@ fn trial(test: impl AsyncFnOnce(&Served, &Loaded)) -> Result<Completion, Failed>
 }
 
 async fn the_scenario_passes(served: &Served, loaded: &Loaded) {
-    let done = Box::pin(
-        meshproof_runner::run(loaded, &support::scenario(), &served.clusters()).await,
-        &Options::default(),
-        &Nobody,
-        &Stop::new(),
-    )
-    .await;
+    let (file, clusters) = (support::scenario(), served.clusters().await);
+    let (options, stop) = (Options::default(), Stop::new());
+    let run = meshproof_runner::run(loaded, &file, &clusters, &options, &Nobody, &stop);
+    let done = Box::pin(run).await;
     assert_eq!(done.problems, []);
     let cases = &done.scenario.cases;
     assert_eq!(cases.len(), 3);
