@@ -112,7 +112,7 @@ pub async fn run(
     let outcome = tokio::select! {
         biased;
         why = stop.wait() => Err(SetupError { during: "interrupted".to_owned(), message: why }),
-        outcome = all(loaded, &plan, clusters, options, &timing, &progress) => outcome,
+        outcome = Box::pin(all(loaded, &plan, clusters, options, &timing, &progress)) => outcome,
     };
     let mut problems: Vec<Problem> = outcome.err().into_iter().map(problem).collect();
     for access in clusters.both() {
