@@ -57,7 +57,7 @@ impl Logs {
 
     /// The lines after the marks.
     pub(crate) fn since(&self, marks: &Marks) -> HopLogs {
-        let reader = Reader::from(BuiltIn::Failures);
+        let reader = reader();
         // Envoy's own lines stand between those of the access log.
         let lines = |(hop, log): (&Hop, &LogFollower)| {
             let lines = log.since(marks[hop]);
@@ -152,4 +152,11 @@ pub(crate) fn recorded(id: &str, url: &str) -> Shapes {
         lines.map(|line| reader.read(&line).unwrap()).collect()
     };
     shapes(&hops.map(|(name, hop)| (hop, lines(name))).into())
+}
+
+/// Reads the format that the scenario's mesh configuration sets: its last line.
+fn reader() -> Reader {
+    const MESH_CONFIG: &str = include_str!("../../../../fixtures/istio/mesh-config.yaml");
+    let format = MESH_CONFIG.lines().last().unwrap_or_default().trim_start();
+    Reader::new(&format!("{format}\n")).unwrap()
 }
