@@ -1,6 +1,7 @@
 //! Running a command in a pod: its input, its output, how it ended, or that it was stopped.
 
 use std::future::Future;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use futures::FutureExt;
@@ -109,7 +110,9 @@ impl ClusterAccess {
 /// Lines that a command prints while it runs. The command ends when this is dropped.
 pub struct Lines {
     reader: tokio::io::Lines<BufReader<Box<dyn AsyncRead + Send + Unpin>>>,
-    _process: AttachedProcess,
+    /// Until it has come.
+    status: Option<Ending>,
+    process: Option<AttachedProcess>,
     doing: String,
     cluster: String,
 }
@@ -120,14 +123,30 @@ impl Lines {
     /// # Errors
     /// The stream breaks.
     pub async fn next(&mut self) -> Result<Option<String>> {
-        self.reader
-            .next_line()
-            .await
-            .map_err(|error| Error::Stream {
-                cluster: self.cluster.clone(),
-                doing: self.doing.clone(),
-                why: error.to_string(),
-            })
+        let line = match self.status.as_mut() {
+            Some(status) => tokio::select! {
+                biased;
+                line = self.reader.next_line() => line,
+                ended = status => {
+                    if ended.is_none() {
+                        let why = why_broken(self.process.take()).await;
+                        return Err(self.broken(why));
+                    }
+                    self.status = None;
+                    self.reader.next_line().await
+                }
+            },
+            None => self.reader.next_line().await,
+        };
+        line.map_err(|error| self.broken(error.to_string()))
+    }
+
+    fn broken(&self, why: String) -> Error {
+        Error::Stream {
+            cluster: self.cluster.clone(),
+            doing: self.doing.clone(),
+            why,
+        }
     }
 }
 
@@ -140,7 +159,7 @@ impl ClusterAccess {
             cluster,
             ..
         } = self.exec(command).await?;
-        let Some(stdout) = process.stdout() else {
+        let (Some(stdout), Some(status)) = (process.stdout(), process.take_status()) else {
             return Err(Error::Stream {
                 cluster,
                 doing,
@@ -154,7 +173,8 @@ impl ClusterAccess {
         let stdout: Box<dyn AsyncRead + Send + Unpin> = Box::new(stdout);
         Ok(Lines {
             reader: BufReader::new(stdout).lines(),
-            _process: process,
+            status: Some(status.boxed()),
+            process: Some(process),
             doing,
             cluster,
         })
@@ -200,12 +220,13 @@ impl ClusterAccess {
             });
         };
         let ended = async move {
-            let _process = process;
-            let words = last_words(stderr).await;
-            match status.await {
-                _ if !words.is_empty() => words,
-                Some(status) => self::words(&status),
-                None => "the stream ended without an exit status".to_owned(),
+            let mut words = Vec::new();
+            let (read, status) = to_the_end(last_words(stderr, &mut words), status).await;
+            let said = String::from_utf8_lossy(&words).trim().to_owned();
+            match status {
+                _ if !said.is_empty() => said,
+                Some(status) if read.is_some() => self::words(&status),
+                _ => why_broken(Some(process)).await,
             }
         };
         Ok(Duplex {
@@ -228,9 +249,45 @@ impl ClusterAccess {
     }
 }
 
+/// What a future returns that never does.
+enum Never {}
+
+/// How a command ended; `None` when its connection broke before that was told.
+type Ending = BoxFuture<'static, Option<Status>>;
+
+/// Reads a command's output to its end and learns how it ended.
+///
+/// The library leaves the output open for ever when the connection breaks, and then drops the status: that
+/// ends the reading here, with what has come until then.
+async fn to_the_end<T>(
+    reading: impl Future<Output = T>,
+    status: impl Future<Output = Option<Status>>,
+) -> (Option<T>, Option<Status>) {
+    let (mut reading, mut status) = (pin!(reading), pin!(status));
+    tokio::select! {
+        read = &mut reading => (Some(read), status.await),
+        told = &mut status => match told {
+            Some(told) => (Some(reading.await), Some(told)),
+            // What came before the break is all there: one more look reads it.
+            None => (reading.now_or_never(), None),
+        },
+    }
+}
+
+/// What the library found wrong with a connection that told no status.
+async fn why_broken(process: Option<AttachedProcess>) -> String {
+    let found = match process {
+        Some(process) => process.join().await.err(),
+        None => None,
+    };
+    found.map_or_else(
+        || "the stream ended without an exit status".to_owned(),
+        |error| format!("the stream broke before an exit status came: {error}"),
+    )
+}
+
 /// What is said until the end; all of it must be read, else the command would stand still.
-async fn last_words(mut from: impl AsyncRead + Unpin) -> String {
-    let mut words = Vec::new();
+async fn last_words(mut from: impl AsyncRead + Unpin, words: &mut Vec<u8>) {
     let mut buffer = [0; 1024];
     loop {
         match from.read(&mut buffer).await {
@@ -241,7 +298,6 @@ async fn last_words(mut from: impl AsyncRead + Unpin) -> String {
         let more = words.len().saturating_sub(WORDS);
         words.drain(..more);
     }
-    String::from_utf8_lossy(&words).trim().to_owned()
 }
 
 impl Running {
@@ -270,26 +326,27 @@ impl Running {
         };
         let input = std::mem::take(&mut self.stdin);
         let stdin = self.process.stdin();
-        let work = async {
-            let feed = async {
-                if let Some(mut stdin) = stdin {
-                    // A command that ends without reading all of it is not an error of ours.
-                    if stdin.write_all(&input).await.is_ok() {
-                        let _ = stdin.shutdown().await;
-                    }
+        let feed = async {
+            if let Some(mut stdin) = stdin {
+                // A command that ends without reading all of it is not an error of ours.
+                if stdin.write_all(&input).await.is_ok() {
+                    let _ = stdin.shutdown().await;
                 }
-            };
-            let (out, err, (), status) = tokio::join!(
+            }
+            // The command's end is told by the status, never by its input.
+            std::future::pending::<Never>().await
+        };
+        let drains = async {
+            let (out, err) = tokio::join!(
                 drain(stdout, &mut output.stdout, &self.heard),
                 drain(stderr, &mut output.stderr, &self.heard),
-                feed,
-                status
             );
-            (out.and(err), status)
+            out.and(err)
         };
         let ended = tokio::select! {
-            ended = work => Ok(ended),
+            ended = to_the_end(drains, status) => Ok(ended),
             reason = stop => Err(reason),
+            never = feed => match never {},
         };
         output.elapsed = self.started.elapsed();
         match ended {
@@ -298,11 +355,24 @@ impl Running {
                 output.stopped = Some(reason);
                 Ok(output)
             }
-            Ok((Err(error), _)) => Err(self.broken(&error.to_string())),
-            Ok((Ok(()), None)) => Err(self.broken("the stream ended without an exit status")),
-            Ok((Ok(()), Some(status))) => {
+            Ok((Some(Err(error)), _)) => Err(self.broken(&error.to_string())),
+            Ok((Some(Ok(())), Some(status))) => {
                 output.exit = Some(exit_code(&status).ok_or_else(|| self.broken(&words(&status)))?);
                 Ok(output)
+            }
+            Ok(_) => {
+                let Self {
+                    process,
+                    doing,
+                    cluster,
+                    ..
+                } = self;
+                let why = why_broken(Some(process)).await;
+                Err(Error::Stream {
+                    cluster,
+                    doing,
+                    why,
+                })
             }
         }
     }

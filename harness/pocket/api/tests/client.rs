@@ -16,6 +16,7 @@ use kube::runtime::watcher;
 use kube::{Client, ResourceExt};
 use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio_tungstenite::tungstenite::Message;
 
 use self::support::{https_client, listen, server};
 
@@ -336,6 +337,36 @@ async fn exec_echoes(client: Client, _: Server) {
     let status = status.await.unwrap();
     assert_eq!(status.reason.as_deref(), Some("NonZeroExitCode"));
     process.join().await.unwrap();
+}
+
+/// A client that is still sending when the process has ended can do so, and reads the status afterwards.
+#[tokio::test]
+async fn exec_ends_before_its_input() {
+    let client = server().in_memory_client();
+    let pods: Api<Pod> = Api::namespaced(client.clone(), "d");
+    pods.create(&PostParams::default(), &pod("p"))
+        .await
+        .unwrap();
+    let request = http::Request::get(
+        "/api/v1/namespaces/d/pods/p/exec?command=true&container=main&stdin=true&stdout=true&stderr=true",
+    );
+    let connection = client.connect(request.body(Vec::new()).unwrap()).await;
+    let mut stream = connection.unwrap().into_stream();
+    // One thread: with these turns the server has come to where it waits for nothing but this client.
+    for _ in 0..1000 {
+        tokio::task::yield_now().await;
+    }
+    for message in [&[0, b'x'][..], &[255, 0]] {
+        stream
+            .send(Message::binary(message.to_vec()))
+            .await
+            .unwrap();
+    }
+    let mut channels = Vec::new();
+    while let Some(Ok(Message::Binary(message))) = stream.next().await {
+        channels.push(message[0]);
+    }
+    assert_eq!(channels.last(), Some(&3), "{channels:?}");
 }
 
 async fn exec_has_a_terminal(client: Client, _: Server) {

@@ -1,5 +1,8 @@
 //! Exec and attach: channels 0 to 4 of the remote command protocol, 255 to close one (v5).
 
+use std::pin::pin;
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::sync::mpsc;
@@ -15,6 +18,9 @@ const STDERR: u8 = 2;
 const ERROR: u8 = 3;
 const RESIZE: u8 = 4;
 const CLOSE: u8 = 255;
+
+/// How long a client that was told the end may take to hang up.
+const GOODBYE: Duration = Duration::from_secs(10);
 
 /// Serves one process until it ends or the client goes.
 pub(crate) async fn run(socket: Socket, protocol: &'static str, session: ExecSession) {
@@ -52,13 +58,17 @@ pub(crate) async fn run(socket: Socket, protocol: &'static str, session: ExecSes
             closes: protocol == V5,
         },
     );
+    let mut input = pin!(input);
     // The client's going away ends the session, and dropping the session's ends its process.
     let finished: Result<(), Gone> = tokio::select! {
         finished = output => finished,
-        () = input => Err(Gone),
+        () = &mut input => Err(Gone),
     };
     if finished.is_ok() {
         sender.close().await;
+        // A client may still be sending input, or its end, to a process that has ended. Hung up on, it would
+        // fail over that and never read the status.
+        let _slow = tokio::time::timeout(GOODBYE, input).await;
     }
 }
 

@@ -93,7 +93,8 @@ fn echo(options: &ExecOptions) -> ExecSession {
     let (mut complaint, stderr) = tokio::io::duplex(64);
     let (resize, mut sizes) = tokio::sync::mpsc::channel(1);
     let command = options.command.join(" ");
-    let reads = options.stdin;
+    // `true` ends at once, whatever it is sent.
+    let reads = options.stdin && command != "true";
     let tty = options.tty;
     let process = tokio::spawn(async move {
         if !tty {
