@@ -102,7 +102,7 @@ async fn input_that_nobody_reads_does_not_keep_a_command_that_has_ended() {
         while stream.next().await.is_some_and(|read| read.is_ok()) {}
     })
     .await;
-    let run = command(&[b'x'; 1024 * 1024]);
+    let run = command(&vec![b'x'; 1024 * 1024]);
     let ended = tokio::time::timeout(FOR_EVER, access.run(&run)).await;
     let output = ended.expect("the command must end").unwrap();
     assert_eq!((output.exit, output.stdout_text().as_str()), (Some(0), "1"));
