@@ -33,7 +33,24 @@ pub(super) fn proven(facts: &Facts<'_>) -> String {
     let who = seen.observed.map_or_else(String::new, |observed| {
         format!("{} ({})", words::observed(observed), seen.how)
     });
-    format!("{who}; nothing got through")
+    format!("{who}; {}", came_through(facts))
+}
+
+/// What reached a client in the end. Some refuse behind the greeting.
+fn came_through(facts: &Facts<'_>) -> &'static str {
+    let evidence = &facts.case.evidence;
+    let greeted = match &facts.probe {
+        Some(probe) => probe.as_ref().is_ok_and(ProbeReport::greeted),
+        None => [&evidence.client, &evidence.waiting_client]
+            .into_iter()
+            .flatten()
+            .any(|client| end_of(client).greeted() == Some(true)),
+    };
+    if greeted {
+        "nothing got through but the database's greeting"
+    } else {
+        "nothing got through"
+    }
 }
 
 fn check_control(facts: &Facts<'_>, control: Option<Status>, checks: &mut Checks) {
