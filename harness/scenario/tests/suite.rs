@@ -2,9 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::BTreeSet;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use meshproof_scenario::{Case, Scenario, load};
+use meshproof_scenario::{At, Case, Scenario, load};
 
 /// The tutorial's own scenario: its cases stand for themselves.
 const TUTORIAL: &str = "mysql-mtls";
@@ -17,14 +17,14 @@ fn suite() -> Vec<Scenario> {
         .filter(|path| path.extension().is_some_and(|end| end == "yaml"))
         .collect();
     files.sort();
-    let load = |path: &_| match load(path) {
+    let load = |path: &PathBuf| match load(path) {
         Ok(loaded) => loaded.scenario,
         Err(error) => panic!("{}", error.render()),
     };
     files.iter().map(load).collect()
 }
 
-fn cases(suite: &[Scenario]) -> impl Iterator<Item = &Case> {
+fn cases(suite: &[Scenario]) -> impl Iterator<Item = &At<Case>> {
     suite.iter().flat_map(|scenario| scenario.cases.iter())
 }
 

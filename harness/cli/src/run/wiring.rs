@@ -79,9 +79,13 @@ fn choose(loaded: Vec<Loaded>, args: &RunArgs) -> Result<Vec<(Loaded, Options)>,
         let cases = args.case.as_ref().map(|pattern| {
             let scenario = &loaded.scenario;
             let full = |case: &str| format!("{}::{case}", scenario.metadata.name);
-            let names = scenario.cases.iter().map(|case| case.name.value.clone());
-            names
-                .filter(|name| pattern.is_match(&full(name)))
+            // A case and the same under sabotage are chosen by either's name: one says little without the other.
+            let chosen = scenario.cases.iter().filter(|case| {
+                meshproof_runner::names_of(case, args.sabotage)
+                    .any(|name| pattern.is_match(&full(&name)))
+            });
+            chosen
+                .map(|case| case.name.value.clone())
                 .collect::<Vec<_>>()
         });
         if cases.as_ref().is_none_or(|cases| !cases.is_empty()) {

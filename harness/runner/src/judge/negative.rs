@@ -39,12 +39,16 @@ pub(super) fn proven(facts: &Facts<'_>) -> String {
 /// What reached a client in the end. Some refuse behind the greeting.
 fn came_through(facts: &Facts<'_>) -> &'static str {
     let evidence = &facts.case.evidence;
+    let client = |client: &ClientEvidence| end_of(client).greeted() == Some(true);
     let greeted = match &facts.probe {
         Some(probe) => probe.as_ref().is_ok_and(ProbeReport::greeted),
-        None => [&evidence.client, &evidence.waiting_client]
-            .into_iter()
-            .flatten()
-            .any(|client| end_of(client).greeted() == Some(true)),
+        // How a program ends that only sends bytes says nothing; what it received does.
+        None if facts.speaks_first() => {
+            let first = evidence.client.as_ref();
+            first.is_some_and(|first| FirstPacket::read(&first.stdout).is_some())
+                || evidence.waiting_client.as_ref().is_some_and(client)
+        }
+        None => evidence.client.as_ref().is_some_and(client),
     };
     if greeted {
         "nothing got through but the database's greeting"
