@@ -129,6 +129,20 @@ fn reasons_of_a_failed_upstream() {
     assert_eq!((silent.hop, silent.weight), (Hop::Ingress, Weight::Symptom));
 }
 
+/// Whether a name had no address or a list no entry cannot be told from the flag, at any proxy.
+#[test]
+fn no_upstream_for_an_outside_host_leaves_dns_open() {
+    for hop in [Hop::ClientSidecar, Hop::Egress, Hop::Ingress] {
+        let outside = of(hop, "UH - -", "-", CLUSTER).unwrap();
+        let causes: Vec<Cause> = outside.causes().collect();
+        assert_eq!(causes, [Cause::Dns, Cause::NoEndpoint], "{hop:?}");
+        let service = "outbound|3306||mysql.default.svc.cluster.local";
+        let service = of(hop, "UH - -", "-", service).unwrap();
+        assert!(service.is_certain(), "{hop:?}");
+        assert_eq!(service.cause, Cause::NoEndpoint, "{hop:?}");
+    }
+}
+
 #[test]
 fn flags_and_details() {
     let local = "outbound|15443|mysql|istio-egressgateway.istio-system.svc.cluster.local";

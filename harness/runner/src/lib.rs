@@ -35,7 +35,7 @@ mod words;
 pub use explain::{Confidence, Explained, RecordError, Shape, explain};
 pub use judge::{judge, not_run, rejudge, source};
 pub use observer::{Event, Nobody, Observer};
-pub use plan::{Plan, PlannedCase, names, plan};
+pub use plan::{Plan, PlannedCase, names, names_of, plan};
 pub use run::{Header, Options, ScenarioRun, run};
 pub use side::Clusters;
 pub use stop::Stop;

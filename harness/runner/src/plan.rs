@@ -117,13 +117,14 @@ pub fn plan(loaded: &Loaded, names: Option<&[String]>, sabotage: bool) -> Plan {
 /// sabotage too.
 pub fn names(loaded: &Loaded, sabotage: bool) -> Vec<String> {
     let cases = loaded.scenario.cases.iter();
-    cases
-        .flat_map(|case| {
-            let sabotaged = case.sabotage.as_ref().filter(|_| sabotage);
-            let sabotaged = sabotaged.map(|_| format!("{}{SABOTAGED}", case.name));
-            std::iter::once(case.name.value.clone()).chain(sabotaged)
-        })
-        .collect()
+    cases.flat_map(|case| names_of(case, sabotage)).collect()
+}
+
+/// The names that reports tell of one case.
+pub fn names_of(case: &Case, sabotage: bool) -> impl Iterator<Item = String> {
+    let sabotaged = case.sabotage.as_ref().filter(|_| sabotage);
+    let sabotaged = sabotaged.map(|_| format!("{}{SABOTAGED}", case.name));
+    std::iter::once(case.name.value.clone()).chain(sabotaged)
 }
 
 fn planned(scenario: &Scenario, index: usize, case: &Case) -> PlannedCase {

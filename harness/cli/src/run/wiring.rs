@@ -79,9 +79,13 @@ fn choose(loaded: Vec<Loaded>, args: &RunArgs) -> Result<Vec<(Loaded, Options)>,
         let cases = args.case.as_ref().map(|pattern| {
             let scenario = &loaded.scenario;
             let full = |case: &str| format!("{}::{case}", scenario.metadata.name);
-            let names = scenario.cases.iter().map(|case| case.name.value.clone());
-            names
-                .filter(|name| pattern.is_match(&full(name)))
+            // A case and the same under sabotage are chosen by either's name: one says little without the other.
+            let chosen = scenario.cases.iter().filter(|case| {
+                meshproof_runner::names_of(case, args.sabotage)
+                    .any(|name| pattern.is_match(&full(&name)))
+            });
+            chosen
+                .map(|case| case.name.value.clone())
                 .collect::<Vec<_>>()
         });
         if cases.as_ref().is_none_or(|cases| !cases.is_empty()) {
@@ -199,5 +203,38 @@ impl Programmed<'_> {
             self.journal.add(found, begun);
         }
         Err(failure)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+    use crate::args::{Args, Command};
+
+    /// The cases of the tutorial that a pattern chooses.
+    fn chosen(options: &[&str]) -> Option<Vec<String>> {
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios/mysql-mtls.yaml");
+        let command = ["meshproof", "run"]
+            .into_iter()
+            .chain(options.iter().copied());
+        let Command::Run(args) = Args::parse_from(command).command else {
+            unreachable!()
+        };
+        let chosen = choose(scenarios::read(&[file]).unwrap(), &args).ok()?;
+        chosen[0].1.cases.clone()
+    }
+
+    #[test]
+    fn either_name_chooses_a_case_that_is_sabotaged() {
+        let port = || Some(vec!["no-sidecar-mysql-port".to_owned()]);
+        let name = "^mysql-mtls::no-sidecar-mysql-port$";
+        let sabotaged = r"^mysql-mtls::no-sidecar-mysql-port\.sabotaged$";
+        assert_eq!(chosen(&["--case", name]), port());
+        assert_eq!(chosen(&["--sabotage", "--case", name]), port());
+        assert_eq!(chosen(&["--sabotage", "--case", sabotaged]), port());
+        // Without sabotage there is no case of that name.
+        assert_eq!(chosen(&["--case", sabotaged]), None);
     }
 }

@@ -87,15 +87,18 @@ pub(super) fn finding(line: &HopLine, hop: Hop) -> Option<Finding> {
 }
 
 /// UH: the cluster has no endpoint. Istio sends what has no route to `BlackHoleCluster`, which
-/// never has one; a gateway's cluster of an outside host gets its endpoints by DNS, if the host is a
-/// name.
+/// never has one; any proxy's cluster of an outside host gets its endpoints by DNS, if the host is a name.
 fn no_healthy_upstream(cluster: &str, hop: Hop, why: String) -> Finding {
     let host = cluster.rsplit('|').next().unwrap_or(cluster);
     if cluster == "BlackHoleCluster" {
         Finding::reason(hop, Cause::NoRoute, why)
-    } else if hop == Hop::Egress && !is_service(host) {
+    } else if is_outbound(cluster) && !is_service(host) {
         Finding::reason(hop, Cause::Dns, why).or(&[Cause::NoEndpoint])
     } else {
         Finding::reason(hop, Cause::NoEndpoint, why)
     }
+}
+
+fn is_outbound(cluster: &str) -> bool {
+    cluster.starts_with("outbound|")
 }

@@ -33,7 +33,28 @@ pub(super) fn proven(facts: &Facts<'_>) -> String {
     let who = seen.observed.map_or_else(String::new, |observed| {
         format!("{} ({})", words::observed(observed), seen.how)
     });
-    format!("{who}; nothing got through")
+    format!("{who}; {}", came_through(facts))
+}
+
+/// What reached a client in the end. Some refuse behind the greeting.
+fn came_through(facts: &Facts<'_>) -> &'static str {
+    let evidence = &facts.case.evidence;
+    let client = |client: &ClientEvidence| end_of(client).greeted() == Some(true);
+    let greeted = match &facts.probe {
+        Some(probe) => probe.as_ref().is_ok_and(ProbeReport::greeted),
+        // How a program ends that only sends bytes says nothing; what it received does.
+        None if facts.speaks_first() => {
+            let first = evidence.client.as_ref();
+            first.is_some_and(|first| FirstPacket::read(&first.stdout).is_some())
+                || evidence.waiting_client.as_ref().is_some_and(client)
+        }
+        None => evidence.client.as_ref().is_some_and(client),
+    };
+    if greeted {
+        "nothing got through but the database's greeting"
+    } else {
+        "nothing got through"
+    }
 }
 
 fn check_control(facts: &Facts<'_>, control: Option<Status>, checks: &mut Checks) {

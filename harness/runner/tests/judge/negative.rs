@@ -129,6 +129,33 @@ fn plaintext_refused_by_the_ingress_passes() {
     insta::assert_snapshot!(verdict.summary);
 }
 
+/// A policy acts behind the greeting, and the summary of a pass must not hide that it came.
+#[test]
+fn a_pass_tells_whether_the_greeting_came() {
+    let mut greeted = 0;
+    for recorded in all() {
+        let (outcome, hop, cause, _) = recorded.truth();
+        if outcome == Outcome::Connected {
+            continue;
+        }
+        let verdict = judge(
+            &recorded.case(refused(outcome, hop, cause)),
+            Some(Status::Pass),
+        );
+        let told = verdict.summary.ends_with("but the database's greeting");
+        assert_eq!(
+            told,
+            verdict.status == Status::Pass
+                && (cause == Cause::PolicyDenied
+                    || hop == Hop::Mysqld && cause != Cause::ServerDown),
+            "{cause:?} at {hop:?}: {}",
+            verdict.summary
+        );
+        greeted += usize::from(told);
+    }
+    assert!(greeted > 0);
+}
+
 #[test]
 fn plaintext_without_a_line_of_the_ingress_establishes_nothing() {
     let mut case = plaintext();
