@@ -29,7 +29,7 @@ impl Process {
     /// Whether it is the proxy of the pod whose name begins so: its bootstrap says whose it is.
     pub(crate) fn is_proxy_of(&self, pod: &str) -> bool {
         let bootstrap = self.folder().join("root/etc/istio/proxy/envoy.json");
-        let named = |text: String| text.contains(&format!("~{pod}"));
+        let named = |text: String| text.contains(&format!(r#""id":"{pod}"#));
         self.runs("envoy") && fs::read_to_string(bootstrap).is_ok_and(named)
     }
 
