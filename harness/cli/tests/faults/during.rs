@@ -17,14 +17,17 @@ fn a_session_that_is_held_and_let_go_passes() {
     assert_eq!(run.case("held").verdict.status, Status::Pass);
 }
 
-/// Kills a process while the session is open: the case is left open, and the hop named.
+/// Kills a process while the session is open: the case is left open, and the hop named. It is there again
+/// before the run ends.
 fn killed(hop: Hop, is: impl Fn(&Process) -> bool) {
-    let mut run = Run::held();
+    let mut run = Run::held_with(|bench| bench.with("hold: 200ms", "hold: 2s"));
     if run.stands().is_none() {
         return;
     }
-    let victim = run.process("the process to be killed", is).unwrap();
+    let victim = run.process("the process to be killed", &is).unwrap();
     victim.signal(Signal::SIGKILL);
+    let other = |process: &Process| is(process) && !process.is(&victim);
+    run.process("its successor", other).unwrap();
     let code = run.end().code;
     let case = run.case("held");
     let (verdict, hop) = (&case.verdict, word(hop));

@@ -61,11 +61,16 @@ pub(crate) struct Run {
 impl Run {
     /// The tutorial's scenario with the case `held` behind its control.
     pub(crate) fn held() -> Self {
+        Self::held_with(|bench| bench)
+    }
+
+    /// The same with something changed in it.
+    pub(crate) fn held_with(change: impl Fn(Bench) -> Bench) -> Self {
         let next = "  - name: no-sidecar-mysql-port\n";
         let bench = Bench::new()
             .with("cases:\n", PREPARE)
             .with(next, &format!("{CASE}{next}"));
-        Self::start(bench, ".*")
+        Self::start(change(bench), ".*")
     }
 
     /// Starts the cases that match.
@@ -112,8 +117,13 @@ impl Run {
     /// A process of this run, as soon as there is one.
     pub(crate) fn process(&mut self, what: &str, is: impl Fn(&Process) -> bool) -> Option<Process> {
         self.until(what, |run| {
-            family(run.pid).into_iter().find(|process| is(process))
+            run.family().into_iter().find(|process| is(process))
         })
+    }
+
+    /// The processes of this run.
+    pub(crate) fn family(&self) -> Vec<Process> {
+        family(self.pid)
     }
 
     /// Waits until the session stands, and returns the database that serves it.

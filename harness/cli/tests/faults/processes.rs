@@ -15,6 +15,11 @@ pub(crate) struct Process {
 }
 
 impl Process {
+    /// Whether it is this one. Numbers are not used again so soon.
+    pub(crate) const fn is(&self, other: &Self) -> bool {
+        self.pid == other.pid
+    }
+
     /// Whether its program has this name.
     pub(crate) fn runs(&self, program: &str) -> bool {
         let name = self.argv.first().and_then(|path| path.rsplit('/').next());
