@@ -7,14 +7,14 @@ use nix::sys::signal::Signal;
 
 use crate::bench::{Bench, able, end};
 use crate::compiled::compiled;
-use crate::held::Run;
+use crate::held::{Run, release};
 use crate::processes::Process;
 
 fn is_capture(process: &Process) -> bool {
     process.runs("meshproof-router") && process.does("capture")
 }
 
-/// `AF_PACKET` and `AF_AX25` (address_families(7)): what captures use, and what nobody uses.
+/// `AF_PACKET` and `AF_AX25` (`address_families(7)`): what captures use, and what nobody uses.
 const PACKETS: &str = "17";
 const AMATEUR_RADIO: &str = "3";
 
@@ -67,7 +67,7 @@ fn a_capture_that_ends_during_a_case_leaves_it_open() {
     let Some(database) = run.stands() else { return };
     let capture = run.process("a capture", is_capture).unwrap();
     capture.signal(Signal::SIGKILL);
-    run.release(&database);
+    release(&database);
     assert_eq!(run.end().code, 2);
     let verdict = run.case("held").verdict;
     assert_eq!(verdict.status, Status::Inconclusive, "{verdict:#?}");
@@ -101,7 +101,7 @@ fn loud() -> Run {
 fn a_capture_that_keeps_up_with_much_passes() {
     let mut run = loud();
     let Some(database) = run.stands() else { return };
-    run.release(&database);
+    release(&database);
     let ended = run.end();
     assert_eq!(ended.code, 0, "{}", ended.stdout);
 }
@@ -112,7 +112,7 @@ fn a_capture_that_loses_packets_leaves_the_case_open_and_tells_how_many() {
     let Some(database) = run.stands() else { return };
     let capture = run.process("a capture", is_capture).unwrap();
     capture.signal(Signal::SIGSTOP);
-    run.release(&database);
+    release(&database);
     let client = |process: &Process| process.runs("mysql");
     let over = |run: &Run| (!run.family().iter().any(client)).then_some(());
     run.until("the end of the client", over).unwrap();

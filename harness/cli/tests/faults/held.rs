@@ -4,7 +4,6 @@
 //! file there. Both are seen through `/proc`: nobody has to guess how long anything takes.
 
 use std::fs;
-use std::path::PathBuf;
 use std::process::{Output, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
@@ -134,12 +133,6 @@ impl Run {
         self.process("a session that is held", serves)
     }
 
-    /// Lets the session go on.
-    pub(crate) fn release(&self, database: &Process) {
-        let file: PathBuf = database.working_folder().join(RELEASED);
-        fs::write(file, "now").unwrap();
-    }
-
     /// Waits for the end of the run.
     pub(crate) fn end(&mut self) -> &Ended {
         let output = self.output.recv_timeout(PATIENCE).unwrap();
@@ -152,4 +145,9 @@ impl Run {
         let mut cases = record.scenarios[0].cases.iter();
         cases.find(|case| case.name == name).unwrap().clone()
     }
+}
+
+/// Lets the session go on that a database serves.
+pub(crate) fn release(database: &Process) {
+    fs::write(database.working_folder().join(RELEASED), "now").unwrap();
 }

@@ -222,7 +222,7 @@ fn right_reason(facts: &Facts<'_>, seen: &Attribution, checks: &mut Checks) {
         Some(found) if found.outcome == Outcome::Connected => checks.breach(title, how),
         Some(found) if fits(found) => checks.pass(title, how),
         Some(found) => {
-            let clocks = clocks(found);
+            let clocks = clocks(*found);
             let found = words::observed(*found);
             checks.fail(title, format!("found {found}: {how}{clocks}"));
         }

@@ -32,7 +32,7 @@ pub(super) fn observe(facts: &Facts<'_>) -> Attribution {
 }
 
 /// What to look at where a certificate was found to be out of its time, and must not be.
-pub(super) fn clocks(observed: &Observed) -> &'static str {
+pub(super) fn clocks(observed: Observed) -> &'static str {
     match observed.cause {
         Cause::NotYetValid | Cause::Expired => {
             "; a certificate's times are judged by the clock of the machine that refuses it: compare that clock with the times in it"

@@ -112,7 +112,7 @@ fn refused(facts: &Facts<'_>, what: &str, said: &str, checks: &mut Checks) {
 fn who(facts: &Facts<'_>) -> String {
     let attribution = super::observed::observe(facts);
     attribution.observed.map_or_else(String::new, |observed| {
-        let clocks = super::observed::clocks(&observed);
+        let clocks = super::observed::clocks(observed);
         let observed = crate::words::observed(observed);
         format!("; {observed}: {}{clocks}", attribution.how)
     })

@@ -191,8 +191,8 @@ fn lost() -> CaseRecord {
     let mut case = good();
     let client = case.evidence.client.as_mut().unwrap();
     client.exit = Some(1);
-    client.stderr =
-        "ERROR 2013 (HY000) at line 1: Lost connection to server during query".to_owned();
+    "ERROR 2013 (HY000) at line 1: Lost connection to server during query"
+        .clone_into(&mut client.stderr);
     case.evidence.database.as_mut().unwrap().rows = Some(Vec::new());
     case
 }
