@@ -6,11 +6,23 @@
 
 #[path = "faults/bench.rs"]
 mod bench;
+#[path = "faults/captures.rs"]
+mod captures;
+#[path = "faults/clocks.rs"]
+mod clocks;
 #[path = "faults/clusters.rs"]
 mod clusters;
+#[path = "faults/compiled.rs"]
+mod compiled;
+#[path = "faults/during.rs"]
+mod during;
+#[path = "faults/held.rs"]
+mod held;
 #[path = "faults/logs.rs"]
 mod logs;
 #[path = "faults/machine.rs"]
 mod machine;
+#[path = "faults/processes.rs"]
+mod processes;
 #[path = "faults/programs.rs"]
 mod programs;

@@ -10,7 +10,7 @@ use std::process::{Command as Program, ExitCode, Stdio};
 use std::time::Duration;
 
 use libtest_mimic::{Arguments, Trial};
-use meshproof_cluster::{ClientPod, ClusterAccess, Command, PodRef, Side};
+use meshproof_cluster::{ClientPod, ClusterAccess, Command, Facts, PodRef, Side};
 use meshproof_evidence::wire::gaps;
 use meshproof_pocket::{ClusterName, Pocket};
 use meshproof_record::{
@@ -30,9 +30,14 @@ fn main() -> ExitCode {
     if let Some(code) = support::entry() {
         return code;
     }
-    let trials = vec![Trial::ignorable_test("the_link_is_captured", || {
-        support::trial(the_link_is_captured)
-    })];
+    let trials = vec![
+        Trial::ignorable_test("the_link_is_captured", || {
+            support::trial(the_link_is_captured)
+        }),
+        Trial::ignorable_test("a_provider_without_a_router_skips_what_needs_one", || {
+            support::trial(a_provider_without_a_router_skips_what_needs_one)
+        }),
+    ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
@@ -76,6 +81,42 @@ async fn the_link_is_captured(pocket: Pocket, loaded: &Loaded) {
     a_big_answer_is_captured_whole(&wire, &clusters, &done.scenario.bindings["SERVICE_URL"]).await;
     the_detector_fires(&wire, &clusters, &done.scenario.bindings["INGRESS_HOST"]).await;
     drop(wire);
+    pocket.stop().await.unwrap();
+}
+
+/// The same clusters, of which nobody says that there is a router: what only a capture can show is skipped.
+async fn a_provider_without_a_router_skips_what_needs_one(pocket: Pocket, loaded: &Loaded) {
+    let access = |side, name| {
+        let client = pocket.cluster(name).client();
+        let facts = Facts {
+            router_pod: None,
+            ..support::facts()
+        };
+        ClusterAccess::new(side, client, facts, "blind")
+    };
+    let clusters = Clusters {
+        client: access(Side::Client, ClusterName::Client),
+        server: access(Side::Server, ClusterName::Server),
+    };
+    let options = Options {
+        cases: Some(vec!["sql-crosses-encrypted".to_owned()]),
+        ..Options::default()
+    };
+    let file = support::scenario();
+    let done = Box::pin(meshproof_runner::run(
+        loaded,
+        &file,
+        &clusters,
+        &options,
+        &Nobody,
+        &Stop::new(),
+    ))
+    .await;
+    assert_eq!(done.problems, []);
+    let verdict = &done.scenario.cases[0].verdict;
+    assert_eq!(verdict.status, Status::Skipped, "{verdict:#?}");
+    let why = "`link` needs a capture between the clusters, and the provider embedded has none";
+    assert_eq!(verdict.summary, why);
     pocket.stop().await.unwrap();
 }
 

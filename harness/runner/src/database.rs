@@ -39,6 +39,8 @@ pub(crate) struct Database {
 
 struct Session {
     conn: Conn,
+    /// Why the server, or the way to it, is not there any more.
+    lost: Option<String>,
     /// Statements that the harness sent. Each reading of the counters is one and counts itself.
     sent: u64,
 }
@@ -112,7 +114,11 @@ impl Database {
         match tokio::time::timeout(PATIENCE, Conn::new(options)).await {
             Ok(Ok(conn)) => {
                 let (major, minor, patch) = conn.server_version();
-                let session = Mutex::new(Session { conn, sent: 0 });
+                let session = Mutex::new(Session {
+                    conn,
+                    lost: None,
+                    sent: 0,
+                });
                 let version = format!("{major}.{minor}.{patch}");
                 Ok(Self {
                     session,
@@ -164,6 +170,11 @@ impl Database {
         }
     }
 
+    /// Why the server is not there any more, if it was found to be gone.
+    pub(crate) async fn lost(&self) -> Option<String> {
+        self.session.lock().await.lost.clone()
+    }
+
     /// Runs a query and returns its rows as text.
     pub(crate) async fn rows(&self, query: &str) -> Result<Vec<Vec<String>>, String> {
         self.session.lock().await.query(query).await
@@ -172,10 +183,23 @@ impl Database {
 
 impl Session {
     async fn query(&mut self, query: &str) -> Result<Vec<Vec<String>>, String> {
+        if let Some(why) = &self.lost {
+            return Err(why.clone());
+        }
         self.sent += 1;
         let asked = self.conn.query::<mysql_async::Row, _>(query);
         let rows = match tokio::time::timeout(PATIENCE, asked).await {
-            Ok(rows) => rows.map_err(|error| format!("{query}: {error}"))?,
+            Ok(Ok(rows)) => rows,
+            Ok(Err(error @ mysql_async::Error::Server(_))) => {
+                return Err(format!("{query}: {error}"));
+            }
+            // Everything else than an answer of the server ends the connection.
+            Ok(Err(error)) => {
+                let why = format!(
+                    "the harness's own connection to the database was lost, which ended, was restarted or cannot be reached any more: {query}: {error}"
+                );
+                return Err(self.lost.insert(why).clone());
+            }
             Err(_) => {
                 return Err(format!(
                     "{query}: no answer within {} s",

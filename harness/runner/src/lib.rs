@@ -19,6 +19,7 @@ mod environment;
 mod expectation;
 mod explain;
 mod judge;
+mod log_clock;
 mod observer;
 mod plan;
 mod proxy_log;

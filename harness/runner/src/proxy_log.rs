@@ -1,6 +1,6 @@
 //! The access logs of the four proxies: followed from the start, cut per case.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 use futures::future::{self, FutureExt};
@@ -13,6 +13,7 @@ use meshproof_evidence::{
 use meshproof_record::{Evidence, Hop, LogEvidence, Missing};
 
 use crate::judge::source;
+use crate::log_clock;
 use crate::setup::LogFormat;
 
 /// Name of the proxy's container, as sidecar, native sidecar and gateway.
@@ -45,7 +46,11 @@ pub(crate) struct Marks {
     /// When they were set. A connection that began before is of an earlier session, however late its
     /// line comes.
     set: Timestamp,
+    /// The same by a clock that nobody sets.
+    since: Instant,
     hops: BTreeMap<Hop, Vec<Mark>>,
+    /// Logs that were at their end by then.
+    over: BTreeSet<Hop>,
 }
 
 impl HopLog {
@@ -116,7 +121,12 @@ impl ProxyLogs {
         Marks {
             from: from.to_owned(),
             set: Timestamp::now(),
+            since: Instant::now(),
             hops: self.of(from).map(|(hop, log)| (hop, ends(log))).collect(),
+            over: self
+                .of(from)
+                .filter_map(|(hop, log)| log.over().map(|_| hop))
+                .collect(),
         }
     }
 
@@ -207,11 +217,22 @@ impl ProxyLogs {
                 source: source::log(hop),
                 why,
             }));
-            if let Some(why) = log.followers.iter().find_map(LogFollower::ended) {
-                evidence.missing.push(Missing {
-                    source: source::log(hop),
-                    why,
-                });
+            let missing = |source: String, why: String| Missing { source, why };
+            if let Some(why) = log.over() {
+                evidence
+                    .missing
+                    .push(missing(source::log(hop), why.clone()));
+                let meanwhile = (!marks.over.contains(&hop)).then_some(why);
+                let lasting = meanwhile.map(|why| missing(source::lasting(hop), why));
+                evidence.missing.extend(lasting);
+            }
+            if let Some(why) = log.astray(marks, &reader, hop) {
+                evidence
+                    .missing
+                    .push(missing(source::log(hop), why.clone()));
+                evidence
+                    .missing
+                    .push(missing(source::CLOCK.to_owned(), why));
             }
         }
         for (hop, why) in &self.missing {
@@ -224,6 +245,41 @@ impl ProxyLogs {
 }
 
 impl HopLog {
+    /// Why nothing more can come.
+    fn over(&self) -> Option<String> {
+        self.followers.iter().find_map(|follower| {
+            let (pod, why) = (&follower.pod, follower.ended()?);
+            Some(format!(
+                "the proxy in pod {pod} has ended or was restarted, or its log was cut: {why}"
+            ))
+        })
+    }
+
+    /// Why the times of lines that came since cannot be compared with this machine's.
+    fn astray(&self, marks: &Marks, reader: &Reader, hop: Hop) -> Option<String> {
+        if !self.same_clock {
+            return None;
+        }
+        let now = Timestamp::now();
+        let back = log_clock::set_back(marks.set, now, marks.since.elapsed());
+        back.or_else(|| {
+            let ends = marks.hops.get(&hop).into_iter().flatten();
+            let mut pods = self.followers.iter().zip(ends);
+            pods.find_map(|(follower, end)| {
+                let mut lines = follower.since(*end).into_iter();
+                let why = lines.find_map(|line| {
+                    let came = now.checked_sub(line.received.elapsed()).ok()?;
+                    let read = read_log(reader, &[line.text]).ok()?;
+                    log_clock::foreign(read.lines.first()?, came, self.flush)
+                })?;
+                Some(format!(
+                    "which lines of pod {} are of this case cannot be told by their times: {why}",
+                    follower.pod
+                ))
+            })
+        })
+    }
+
     fn lines(&self, marks: Option<&Vec<Mark>>) -> Vec<String> {
         let mark = |index: usize| {
             marks

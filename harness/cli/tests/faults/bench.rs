@@ -115,22 +115,28 @@ pub(crate) fn in_namespace(script: &str, arguments: &[impl AsRef<OsStr>]) -> Com
 
 /// Runs a command to its end.
 pub(crate) fn end(command: &mut Command) -> Ended {
-    let Output {
-        status,
-        stdout,
-        stderr,
-    } = command.stdin(Stdio::null()).output().unwrap();
-    Ended {
-        code: status
-            .code()
-            .unwrap_or_else(|| panic!("a signal ended it: {status}")),
-        stdout: String::from_utf8_lossy(&stdout).into_owned(),
-        stderr: String::from_utf8_lossy(&stderr).into_owned(),
+    Ended::of(command.stdin(Stdio::null()).output().unwrap())
+}
+
+impl Ended {
+    pub(crate) fn of(output: Output) -> Self {
+        let Output {
+            status,
+            stdout,
+            stderr,
+        } = output;
+        Self {
+            code: status
+                .code()
+                .unwrap_or_else(|| panic!("a signal ended it: {status}")),
+            stdout: String::from_utf8_lossy(&stdout).into_owned(),
+            stderr: String::from_utf8_lossy(&stderr).into_owned(),
+        }
     }
 }
 
 /// Nothing, with the reason printed, where the machine cannot run scenarios at all.
-fn able(ended: Ended) -> Option<Ended> {
+pub(crate) fn able(ended: Ended) -> Option<Ended> {
     if LACKING.contains(&ended.code) {
         skip(&ended.stderr);
         return None;

@@ -1,5 +1,6 @@
 //! The window of a case on the database, and the row that must be there.
 
+use meshproof_record::Hop;
 use meshproof_scenario::ExpectedDatabase;
 
 use super::{Running, Stage};
@@ -47,6 +48,11 @@ pub(super) async fn finish(running: &mut Running<'_>, window: &Window) {
     };
     let (rows, after) = running.stage.timing.wait(Wait::Database, reading).await;
     put(&mut running.evidence, &window.before, &after);
+    if let (Ok(database), Ok(_)) = (&running.stage.environment.database, &window.before)
+        && let Some(why) = database.lost().await
+    {
+        running.missing(source::lasting(Hop::Mysqld), why);
+    }
     match (rows, running.evidence.database.as_mut()) {
         (Some(Ok(rows)), Some(found)) => found.rows = Some(rows),
         (Some(Err(why)), _) => running.missing(source::ROWS, why),

@@ -61,9 +61,9 @@ pub(crate) struct Running<'a> {
 }
 
 impl Running<'_> {
-    fn missing(&mut self, source: &str, why: impl Into<String>) {
+    fn missing(&mut self, source: impl Into<String>, why: impl Into<String>) {
         self.evidence.missing.push(Missing {
-            source: source.to_owned(),
+            source: source.into(),
             why: why.into(),
         });
     }

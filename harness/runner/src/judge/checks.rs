@@ -7,7 +7,7 @@ use meshproof_record::{Check, Status};
 pub(super) struct Checks {
     list: Vec<Check>,
     breach: Option<usize>,
-    uncontrolled: Option<usize>,
+    void: Option<usize>,
 }
 
 impl Checks {
@@ -39,9 +39,10 @@ impl Checks {
         self.fail(what, detail);
     }
 
-    /// The control did not pass, so that a refusal means nothing.
-    pub(super) fn without_control(&mut self, what: impl Into<String>, detail: impl Into<String>) {
-        self.uncontrolled.get_or_insert(self.list.len());
+    /// Something else than what is judged may have refused (the control did not pass, a proxy ended), so
+    /// that a refusal means nothing.
+    pub(super) fn void(&mut self, what: impl Into<String>, detail: impl Into<String>) {
+        self.void.get_or_insert(self.list.len());
         self.unknown(what, detail);
     }
 
@@ -57,7 +58,7 @@ impl Checks {
         let has = |status| self.list.iter().any(|check| check.status == status);
         if self.breach.is_some() {
             Status::Fail
-        } else if self.uncontrolled.is_some() || self.list.is_empty() {
+        } else if self.void.is_some() || self.list.is_empty() {
             Status::Inconclusive
         } else if has(Status::Fail) {
             Status::Fail
@@ -73,7 +74,7 @@ impl Checks {
         let first = |status| self.list.iter().position(|check| check.status == status);
         let deciding = self
             .breach
-            .or(self.uncontrolled)
+            .or(self.void)
             .or_else(|| first(Status::Fail))
             .or_else(|| first(Status::Inconclusive));
         deciding.and_then(|index| self.list.get(index)).map_or_else(

@@ -1,10 +1,11 @@
 //! What the raw evidence of a case says, read once: the client's end and rows, the hops' lines.
 
-use meshproof_evidence::{HopLine, HopLogs, Opening, Reader, read_log};
+use meshproof_evidence::{HopLine, HopLogs, Opening, PATH, Reader, read_log};
 use meshproof_probe::Malformed;
 use meshproof_record::{CaseRecord, ClientEvidence, Hop, LogEvidence, ProbeOpening, ProbeReport};
 use meshproof_sql::{ClientEnd, client_end, parse_batch};
 
+use super::source;
 use crate::client::split_cipher;
 
 /// The evidence of one case, read.
@@ -85,6 +86,16 @@ impl<'a> Facts<'a> {
             .missing
             .iter()
             .any(|missing| missing.source == source)
+    }
+
+    /// What changed by itself while the case ran, and may have ended its session: a proxy or the database
+    /// that ended, clocks that disagree.
+    pub(super) fn unsettled(&self) -> Option<String> {
+        let lasting = PATH.into_iter().chain([Hop::Mysqld]).map(source::lasting);
+        let mut sources = lasting.chain([source::CLOCK.to_owned()]);
+        let missing = &self.case.evidence.missing;
+        let found = sources.find_map(|source| missing.iter().find(|one| one.source == source))?;
+        Some(format!("no {}: {}", found.source, found.why))
     }
 
     /// Value of `Ssl_cipher` in the client's session, and the rows of the case's own statements.

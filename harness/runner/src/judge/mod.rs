@@ -3,6 +3,8 @@
 //! Rules that hold for every case:
 //! - something that must be refused and got through is a failure, whatever else is known;
 //! - a negative case whose control did not pass is otherwise inconclusive: a broken path refuses too;
+//! - where a process of the path ended while the case ran, or clocks disagree, no session that fails says
+//!   anything of the configuration: the case is inconclusive;
 //! - evidence that is missing makes the check that needs it inconclusive, and the verdict with it;
 //! - a check that fails makes the case fail, even beside others that are inconclusive.
 
@@ -47,6 +49,15 @@ pub mod source {
     pub fn log(hop: meshproof_record::Hop) -> String {
         format!("log {}", crate::words::hop(hop))
     }
+
+    /// A process of the path that is there from the beginning of a case to its end, for example
+    /// `lasting ingress`.
+    pub fn lasting(hop: meshproof_record::Hop) -> String {
+        format!("lasting {}", crate::words::hop(hop))
+    }
+
+    /// One clock for whoever writes logs, judges certificates and runs the case.
+    pub const CLOCK: &str = "common clock";
 }
 
 /// Judges a case by its expectation and evidence. `case.verdict` is not looked at; `control` is what

@@ -6,6 +6,7 @@ use meshproof_sql::{ClientEnd, FirstPacket};
 
 use super::checks::Checks;
 use super::facts::{Facts, end_of};
+use super::observed::clocks;
 use super::{database, positive, source, wire};
 use crate::attribution::{Attribution, said};
 use crate::words;
@@ -18,6 +19,9 @@ pub(super) fn check(
 ) {
     check_control(facts, control, checks);
     check_control_after(facts, checks);
+    if let Some(why) = facts.unsettled() {
+        checks.void("the surroundings stay as they are", why);
+    }
     positive::resolution(facts, checks);
     nothing_came_back(facts, checks);
     right_reason(facts, seen, checks);
@@ -62,14 +66,14 @@ fn check_control(facts: &Facts<'_>, control: Option<Status>, checks: &mut Checks
     let what = format!("control {name}");
     match control {
         Some(Status::Pass) => checks.pass(what, "passed before, in the same environment"),
-        Some(status) => checks.without_control(
+        Some(status) => checks.void(
             what,
             format!(
                 "did not pass but is {}: a broken path refuses too",
                 words::status(status)
             ),
         ),
-        None => checks.without_control(what, "was not run: without it a refusal proves nothing"),
+        None => checks.void(what, "was not run: without it a refusal proves nothing"),
     }
 }
 
@@ -83,7 +87,7 @@ fn check_control_after(facts: &Facts<'_>, checks: &mut Checks) {
     if status == Status::Pass {
         checks.pass(what, "passed again, in the same environment");
     } else {
-        checks.without_control(
+        checks.void(
             what,
             format!(
                 "did not pass again but is {}: something broke that would refuse too",
@@ -238,7 +242,11 @@ fn right_reason(facts: &Facts<'_>, seen: &Attribution, checks: &mut Checks) {
     match &seen.observed {
         Some(found) if found.outcome == Outcome::Connected => checks.breach(title, how),
         Some(found) if fits(found) => checks.pass(title, how),
-        Some(found) => checks.fail(title, format!("found {}: {how}", words::observed(*found))),
+        Some(found) => {
+            let clocks = clocks(*found);
+            let found = words::observed(*found);
+            checks.fail(title, format!("found {found}: {how}{clocks}"));
+        }
         None if seen.fits.is_empty() || seen.fits.iter().any(fits) => {
             checks.unknown(title, with_needs(how, &seen.needs));
         }

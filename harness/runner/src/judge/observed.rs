@@ -1,5 +1,6 @@
 //! How the session of a case ended, by whom and why: what is known of it, for the attribution.
 
+use meshproof_record::{Cause, Observed};
 use meshproof_sql::{ClientEnd, FirstPacket};
 
 use super::counters::{QUESTIONS, grown};
@@ -28,6 +29,16 @@ pub(super) fn observe(facts: &Facts<'_>) -> Attribution {
         // Counters that make no sense are told by the check that needs them.
         statements: database.and_then(|database| grown(database, QUESTIONS).ok()),
     })
+}
+
+/// What to look at where a certificate was found to be out of its time, and must not be.
+pub(super) fn clocks(observed: Observed) -> &'static str {
+    match observed.cause {
+        Cause::NotYetValid | Cause::Expired => {
+            "; a certificate's times are judged by the clock of the machine that refuses it: compare that clock with the times in it"
+        }
+        _ => "",
+    }
 }
 
 fn client(facts: &Facts<'_>) -> Result<Client, String> {

@@ -92,7 +92,7 @@ fn client(facts: &Facts<'_>, checks: &mut Checks) {
         }
         Some(end) => {
             let message = end.error().map_or("", |error| error.message.as_str());
-            checks.fail("client connects", format!("{message}{}", who(facts)));
+            refused(facts, "client connects", message, checks);
         }
     }
     if matches!(facts.end, Some(ClientEnd::Connected)) {
@@ -100,12 +100,21 @@ fn client(facts: &Facts<'_>, checks: &mut Checks) {
     }
 }
 
+/// The client did not get through, or not to its end.
+fn refused(facts: &Facts<'_>, what: &str, said: &str, checks: &mut Checks) {
+    match facts.unsettled() {
+        Some(why) => checks.void(what, format!("{said}; {why}")),
+        None => checks.fail(what, format!("{said}{}", who(facts))),
+    }
+}
+
 /// Who refused, for a message.
 fn who(facts: &Facts<'_>) -> String {
     let attribution = super::observed::observe(facts);
     attribution.observed.map_or_else(String::new, |observed| {
+        let clocks = super::observed::clocks(observed);
         let observed = crate::words::observed(observed);
-        format!("; {observed}: {}", attribution.how)
+        format!("; {observed}: {}{clocks}", attribution.how)
     })
 }
 
@@ -119,7 +128,7 @@ fn probed(facts: &Facts<'_>, probe: &Result<ProbeReport, String>, checks: &mut C
             if settled(report).is_some_and(|found| found.outcome == Outcome::Connected) {
                 checks.pass(WHAT, words);
             } else {
-                checks.fail(WHAT, format!("{words}{}", who(facts)));
+                refused(facts, WHAT, &words, checks);
             }
         }
     }

@@ -172,6 +172,36 @@ fn plaintext_without_a_line_of_the_ingress_establishes_nothing() {
 }
 
 #[test]
+fn a_refusal_while_a_process_ends_or_clocks_disagree_establishes_nothing() {
+    let sources = [
+        source::lasting(Hop::Ingress),
+        source::lasting(Hop::Mysqld),
+        source::CLOCK.to_owned(),
+    ];
+    for source in sources {
+        let missing = Missing {
+            source,
+            why: "this is why".to_owned(),
+        };
+        for mut case in [dropped(), plaintext()] {
+            case.evidence.missing.push(missing.clone());
+            let verdict = judge(&case, Some(Status::Pass));
+            assert_eq!(verdict.status, Status::Inconclusive, "{verdict:#?}");
+            assert!(verdict.summary.contains("this is why"), "{verdict:#?}");
+            // Found to be refused for another reason, it does not fail either.
+            case.expectation.cause = Some(Cause::Expired);
+            let verdict = judge(&case, Some(Status::Pass));
+            assert_eq!(verdict.status, Status::Inconclusive, "{verdict:#?}");
+            // What got through got through.
+            case.evidence.client = Some(recorded("ok").client());
+            case.evidence.waiting_client = Some(recorded("ok").client());
+            let verdict = judge(&case, Some(Status::Pass));
+            assert_eq!(verdict.status, Status::Fail, "{verdict:#?}");
+        }
+    }
+}
+
+#[test]
 fn a_greeting_for_the_waiting_client_fails_even_without_a_control() {
     let mut case = plaintext();
     case.evidence.waiting_client = Some(recorded("ok").client());

@@ -185,3 +185,48 @@ proptest! {
         prop_assert_eq!(judge(&case, None).status == Status::Pass, all);
     }
 }
+
+/// The recorded session, lost in its middle.
+fn lost() -> CaseRecord {
+    let mut case = good();
+    let client = case.evidence.client.as_mut().unwrap();
+    client.exit = Some(1);
+    "ERROR 2013 (HY000) at line 1: Lost connection to server during query"
+        .clone_into(&mut client.stderr);
+    case.evidence.database.as_mut().unwrap().rows = Some(Vec::new());
+    case
+}
+
+#[test]
+fn a_session_that_is_lost_by_itself_fails() {
+    let verdict = judge(&lost(), None);
+    assert_eq!(verdict.status, Status::Fail, "{}", text(&verdict));
+}
+
+#[test]
+fn a_session_that_is_lost_while_a_process_ends_or_clocks_disagree_establishes_nothing() {
+    let lasting = [
+        Hop::ClientSidecar,
+        Hop::Egress,
+        Hop::Ingress,
+        Hop::ServerSidecar,
+        Hop::Mysqld,
+    ];
+    let sources = lasting.map(source::lasting);
+    for source in sources.into_iter().chain([source::CLOCK.to_owned()]) {
+        let missing = Missing {
+            source: source.clone(),
+            why: "this is why".to_owned(),
+        };
+        let mut case = lost();
+        case.evidence.missing.push(missing.clone());
+        let verdict = judge(&case, None);
+        // The row that is not there does not make it a failure.
+        assert_eq!(verdict.status, Status::Inconclusive, "{}", text(&verdict));
+        let told = format!("during query; no {source}: this is why");
+        assert!(verdict.summary.contains(&told), "{}", verdict.summary);
+        let mut whole = good();
+        whole.evidence.missing.push(missing);
+        assert_eq!(judge(&whole, None).status, Status::Pass, "{source}");
+    }
+}
