@@ -93,7 +93,7 @@ impl<T: Copy> Sides<T> {
     }
 }
 
-impl<'a> Sides<&'a Value> {
+impl Sides<&Value> {
     fn undone(&self) -> Result<Option<Value>, Overwritten> {
         if !self.touched() {
             return Ok(self.found.cloned());
@@ -101,13 +101,18 @@ impl<'a> Sides<&'a Value> {
         if self.found == self.base || self.states.contains(&self.found) {
             return Ok(self.base.cloned());
         }
-        if let Some(maps) = self.all(Value::as_object) {
-            return maps.undone();
+        let overwritten = || Overwritten(String::new());
+        let left = if let Some(maps) = self.all(Value::as_object) {
+            maps.undone()?
+        } else {
+            let lists = self.all(|value| value.as_array().map(Vec::as_slice));
+            lists.ok_or_else(overwritten)?.undone()?
+        };
+        // A part of what somebody else has taken out as a whole is neither the one nor the other.
+        if self.found.is_none() && left.is_some() {
+            return Err(overwritten());
         }
-        match self.all(|value| value.as_array().map(Vec::as_slice)) {
-            Some(lists) => lists.undone(),
-            None => Err(Overwritten(String::new())),
-        }
+        Ok(left)
     }
 
     fn touched(&self) -> bool {
@@ -115,7 +120,7 @@ impl<'a> Sides<&'a Value> {
     }
 }
 
-impl<'a> Sides<&'a Map<String, Value>> {
+impl Sides<&Map<String, Value>> {
     fn undone(&self) -> Result<Option<Value>, Overwritten> {
         let mut left = Map::new();
         for key in self.each().flat_map(Map::keys) {
@@ -176,8 +181,8 @@ impl<'a> Sides<&'a [Value]> {
         let overwritten = || Overwritten(String::new());
         let base = self.base.ok_or_else(overwritten)?;
         let found = self.found.ok_or_else(overwritten)?;
-        let same = |state: &Option<&[Value]>| state.is_some_and(|state| state.len() == base.len());
-        if found.len() < base.len() || !self.states.iter().all(same) {
+        let same = |state: Option<&[Value]>| state.is_some_and(|state| state.len() == base.len());
+        if found.len() < base.len() || !self.states.iter().copied().all(same) {
             return Err(overwritten());
         }
         let mut left = found.to_vec();
