@@ -13,7 +13,7 @@ use crate::access::ClusterAccess;
 use crate::error::Result;
 use crate::kinds::{self, Kind};
 use crate::manifest::Manifest;
-use crate::owned::{RUN_LABEL, Undo, dynamic};
+use crate::owned::{RUN_LABEL, Undo, dynamic, label};
 
 /// The field manager of every write.
 pub const FIELD_MANAGER: &str = "meshproof";
@@ -96,7 +96,7 @@ impl ClusterAccess {
         });
         let api = dynamic(self.client.clone(), &resource, namespace.as_deref());
         let mut object = manifest.object.clone();
-        self.label(&mut object);
+        label(&mut object, self.run_id());
         let doing = format!("{}: apply {}", manifest.origin, manifest.title());
         let existed = self.facts.ephemeral
             || self
@@ -154,16 +154,6 @@ impl ClusterAccess {
         self.owned
             .remember(undo_namespace(name, existing.is_some(), labels));
         Ok(Applied::written(result.resource_version()))
-    }
-
-    /// Puts the owner label on an object.
-    pub(crate) fn label(&self, object: &mut Value) {
-        if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
-            let labels = metadata.entry("labels").or_insert_with(|| json!({}));
-            if let Some(labels) = labels.as_object_mut() {
-                labels.insert(RUN_LABEL.to_owned(), json!(self.run_id()));
-            }
-        }
     }
 }
 

@@ -21,6 +21,7 @@ mod pods;
 mod port_forward;
 mod secret;
 mod service;
+mod undone;
 mod vary;
 mod watch;
 

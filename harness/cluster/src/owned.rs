@@ -7,7 +7,7 @@ use json_patch::Patch as JsonPatch;
 use kube::api::{DeleteParams, DynamicObject, Patch, PatchParams};
 use kube::core::ApiResource;
 use kube::{Api, Client};
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::access::ClusterAccess;
 use crate::error::{Error, chain};
@@ -41,8 +41,9 @@ pub(crate) enum Undo {
 pub(crate) struct Varied {
     /// What it was before; `None` where there was none.
     pub(crate) base: Option<Value>,
-    /// What it may be now: a write that was begun may have happened or not.
-    pub(crate) now: Vec<Value>,
+    /// What it may be now: a write that was begun may have been executed or not, and nothing tells until
+    /// the object is read again.
+    pub(crate) now: Vec<Option<Value>>,
 }
 
 /// The list of things to take back, in the order in which they were done.
@@ -74,13 +75,39 @@ impl Owned {
             .push(undo);
     }
 
-    /// How to bring an object back that a case changes; `None` once it is back.
-    pub(crate) fn varied(&self, object: &ObjectRef, back: Option<Varied>) {
+    /// Before a write to the state `to`: what is known of the object until then. A run that ends during the
+    /// write finds the object in one of the states before, or in this one.
+    pub(crate) fn begin(
+        &self,
+        object: &ObjectRef,
+        base: Option<&Value>,
+        from: Option<&Value>,
+        to: Option<&Value>,
+    ) -> Varied {
         let mut varied = self.varied.lock().unwrap_or_else(PoisonError::into_inner);
-        match back {
-            Some(back) => varied.insert(object.clone(), back),
-            None => varied.remove(object),
+        let back = varied.entry(object.clone()).or_insert_with(|| Varied {
+            base: base.cloned(),
+            now: vec![from.cloned()],
+        });
+        let before = back.clone();
+        let to = to.cloned();
+        if !back.now.contains(&to) {
+            back.now.push(to);
+        }
+        before
+    }
+
+    /// After a write that the server has confirmed.
+    pub(crate) fn done(&self, object: &ObjectRef, to: Option<&Value>) {
+        let mut varied = self.varied.lock().unwrap_or_else(PoisonError::into_inner);
+        let Some(back) = varied.get_mut(object) else {
+            return;
         };
+        if back.base.as_ref() == to {
+            varied.remove(object);
+        } else {
+            back.now = vec![to.cloned()];
+        }
     }
 
     /// Everything, in the order in which it was done: cases come after the set-up.
@@ -143,6 +170,25 @@ impl ClusterAccess {
             Undo::Vary(object, back) => self.take_back(object, back).await,
         }
     }
+}
+
+/// Puts the owner label on an object.
+pub(crate) fn label(object: &mut Value, run: &str) {
+    if let Some(metadata) = object.get_mut("metadata").and_then(Value::as_object_mut) {
+        let labels = metadata.entry("labels").or_insert_with(|| json!({}));
+        if let Some(labels) = labels.as_object_mut() {
+            labels.insert(RUN_LABEL.to_owned(), json!(run));
+        }
+    }
+}
+
+/// The run whose label an object carries.
+pub(crate) fn owner(object: &Value) -> Option<&str> {
+    object
+        .get("metadata")?
+        .get("labels")?
+        .get(RUN_LABEL)?
+        .as_str()
 }
 
 /// The API of a kind that is known only at run time.

@@ -8,13 +8,14 @@ use kube::api::{
     DeleteParams, DynamicObject, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
 };
 use kube::core::{ApiResource, GroupVersionKind};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use crate::access::ClusterAccess;
 use crate::apply::{Applied, FIELD_MANAGER, applied};
 use crate::error::Result;
 use crate::kinds::known;
-use crate::owned::{RUN_LABEL, Varied, dynamic};
+use crate::owned::{Varied, dynamic, label, owner};
+use crate::undone::{Overwritten, undone};
 
 /// An object of a kind that every cluster serves by the same name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -73,16 +74,87 @@ impl ClusterAccess {
         from: Option<&Value>,
         to: Option<&Value>,
     ) -> Result<Applied> {
+        // An object keeps its owner in every state: what a run has made can be found by its label after a
+        // crash, and what it has only changed must not be.
+        let owner = base.map_or(Some(self.run_id()), owner);
+        let (from, to) = (owned_by(owner, from), owned_by(owner, to));
         if from == to {
             return Ok(Applied::default());
         }
-        // Before the write, and again after it: a run that ends between the two, or whose write is refused,
-        // finds the object in one of both states.
-        self.owned.varied(object, Some(way_back(base, &[to, from])));
-        let applied = self.write(object, from, to).await?;
-        let back = (base != to).then(|| way_back(base, &[to]));
-        self.owned.varied(object, back);
+        let (from, to) = (from.as_ref(), to.as_ref());
+        let before = self.owned.begin(object, base, from, to);
+        let doing = format!("change {}", object.title());
+        let applied = match before.now.as_slice() {
+            [only] if only.as_ref() == from => self.write(object, from, to, &doing).await?,
+            _ => self.bring_from_any(object, &before, to, &doing).await?,
+        };
+        self.owned.done(object, to);
         Ok(applied)
+    }
+
+    /// Brings an object back to what it was before this run, from whichever state the run left it in.
+    /// Fields of others stay as they are.
+    pub(crate) async fn take_back(&self, object: &ObjectRef, back: &Varied) -> Result<()> {
+        let doing = format!("restore {}", object.title());
+        self.bring_from_any(object, back, back.base.as_ref(), &doing)
+            .await
+            .map(drop)
+    }
+
+    /// Brings an object to the state `to` from whichever of its possible states it is found in.
+    async fn bring_from_any(
+        &self,
+        object: &ObjectRef,
+        back: &Varied,
+        to: Option<&Value>,
+        doing: &str,
+    ) -> Result<Applied> {
+        let found = self.standing(object, doing).await?;
+        let wanted = self
+            .wanted(found.as_ref(), back, to)
+            .map_err(|why| self.failed(doing, why))?;
+        if found == wanted {
+            return Ok(Applied::default());
+        }
+        self.write(object, found.as_ref(), wanted.as_ref(), doing)
+            .await
+    }
+
+    /// The object as it is, once it is settled whether it stays: a deletion that was begun goes on by itself.
+    async fn standing(&self, object: &ObjectRef, doing: &str) -> Result<Option<Value>> {
+        let found = self.object(object).await?;
+        let leaves = |found: &Value| found.pointer("/metadata/deletionTimestamp").is_some();
+        if found.as_ref().is_some_and(leaves) {
+            let api = self.api_of(object, doing)?;
+            self.remove(&api, object, doing).await?;
+            return Ok(None);
+        }
+        Ok(found)
+    }
+
+    /// What has to be made of what is found, so that it is `to` with everything that others have changed.
+    fn wanted(
+        &self,
+        found: Option<&Value>,
+        back: &Varied,
+        to: Option<&Value>,
+    ) -> Result<Option<Value>, String> {
+        let Some(found) = found else {
+            return match to {
+                Some(_) if !back.now.contains(&None) => Err("somebody else has deleted it while this run had it changed: apply its manifest again if it is still wanted".to_owned()),
+                to => Ok(to.cloned()),
+            };
+        };
+        if back.base.is_none() && owner(found) != Some(self.run_id()) {
+            return Err("there was none before this run, and the one that is there does not carry the run's label: delete it if nobody else needs it".to_owned());
+        }
+        if to.is_none() {
+            return Ok(None);
+        }
+        let states: Vec<Option<&Value>> = back.now.iter().map(Option::as_ref).collect();
+        undone(Some(found), to, &states).map_err(|Overwritten(place)| {
+            format!("somebody else has changed {place}, which this run had changed too: compare it with the object's manifest, and apply that again")
+        })
     }
 
     /// Writes what differs.
@@ -91,20 +163,18 @@ impl ClusterAccess {
         object: &ObjectRef,
         from: Option<&Value>,
         to: Option<&Value>,
+        doing: &str,
     ) -> Result<Applied> {
-        let doing = format!("change {}", object.title());
-        let api = self.api_of(object, &doing)?;
+        let api = self.api_of(object, doing)?;
         let parameters = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()
         };
         let written = match (from, to) {
-            (_, None) => return self.remove(&api, object, &doing).await,
+            (_, None) => return self.remove(&api, object, doing).await,
             (None, Some(to)) => {
-                let mut new = to.clone();
-                self.label(&mut new);
-                let new = serde_json::from_value(new)
-                    .map_err(|error| self.failed(&doing, error.to_string()))?;
+                let new = serde_json::from_value(to.clone())
+                    .map_err(|error| self.failed(doing, error.to_string()))?;
                 let post = PostParams {
                     field_manager: Some(FIELD_MANAGER.to_owned()),
                     ..PostParams::default()
@@ -116,8 +186,8 @@ impl ClusterAccess {
                 api.patch(&object.name, &parameters, &patch).await
             }
         };
-        let written = written.map_err(|error| self.api_error(&doing, error))?;
-        let resource = self.resource_of(object, &doing)?;
+        let written = written.map_err(|error| self.api_error(doing, error))?;
+        let resource = self.resource_of(object, doing)?;
         Ok(applied(resource, object.namespace.clone(), &written))
     }
 
@@ -160,30 +230,6 @@ impl ClusterAccess {
         })
     }
 
-    /// Brings an object back to what it was before this run, from whichever state the run left it in.
-    /// Fields of others stay as they are.
-    pub(crate) async fn take_back(&self, object: &ObjectRef, back: &Varied) -> Result<()> {
-        let base = back.base.as_ref();
-        let from = match (self.object(object).await?, base) {
-            (Some(found), Some(base)) => {
-                let left = back.now.iter().chain([base]);
-                let left = left
-                    .into_iter()
-                    .find(|state| has(&found, base, state))
-                    .cloned();
-                Some(left.ok_or_else(|| {
-                    let doing = format!("restore {}", object.title());
-                    self.failed(doing, "somebody else has changed what this run had changed; compare it with its manifest")
-                })?)
-            }
-            (found, _) => found,
-        };
-        if from.as_ref() == base {
-            return Ok(());
-        }
-        self.write(object, from.as_ref(), base).await.map(drop)
-    }
-
     fn api_of(&self, object: &ObjectRef, doing: &str) -> Result<Api<DynamicObject>> {
         let resource = self.resource_of(object, doing)?;
         Ok(dynamic(
@@ -204,21 +250,13 @@ impl ClusterAccess {
     }
 }
 
-fn way_back(base: Option<&Value>, now: &[Option<&Value>]) -> Varied {
-    Varied {
-        base: base.cloned(),
-        now: now.iter().copied().flatten().cloned().collect(),
+/// A state of an object that has this owner.
+fn owned_by(owner: Option<&str>, state: Option<&Value>) -> Option<Value> {
+    let mut state = state?.clone();
+    if let Some(run) = owner {
+        label(&mut state, run);
     }
-}
-
-/// Whether an object has everything that `state` has made of `base`: undone and done again, nothing differs.
-fn has(object: &Value, base: &Value, state: &Value) -> bool {
-    let mut again = object.clone();
-    let ways = [json_patch::diff(state, base), json_patch::diff(base, state)];
-    let walked = ways
-        .iter()
-        .all(|way| json_patch::patch(&mut again, way).is_ok());
-    walked && again == *object
+    Some(state)
 }
 
 /// Without status and what the server writes by itself: these are not a case's to change.
@@ -236,12 +274,6 @@ fn plain(mut object: Value) -> Value {
             "uid",
         ] {
             metadata.remove(own);
-        }
-        if let Some(labels) = metadata.get_mut("labels").and_then(Value::as_object_mut) {
-            labels.remove(RUN_LABEL);
-        }
-        if metadata.get("labels") == Some(&json!({})) {
-            metadata.remove("labels");
         }
     }
     object
