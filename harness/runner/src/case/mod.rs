@@ -151,11 +151,12 @@ pub(crate) async fn collect(stage: &Stage<'_>, case: &Case) -> Result<Collected,
     for why in &stage.environment.inactive {
         running.missing("active configuration", why.clone());
     }
+    // Boxed: whoever waits for a case would carry the largest of these.
     match (case.expect.outcome.value, case.speaks()) {
-        (Outcome::Unreachable, _) => unreachable::collect(&mut running).await,
-        (_, Speaks::Plaintext) => plaintext::collect(&mut running).await,
-        (_, Speaks::Tls | Speaks::Silent) => probe::collect(&mut running).await,
-        (_, Speaks::Mysql) => session::collect(&mut running).await,
+        (Outcome::Unreachable, _) => Box::pin(unreachable::collect(&mut running)).await,
+        (_, Speaks::Plaintext) => Box::pin(plaintext::collect(&mut running)).await,
+        (_, Speaks::Tls | Speaks::Silent) => Box::pin(probe::collect(&mut running)).await,
+        (_, Speaks::Mysql) => Box::pin(session::collect(&mut running)).await,
     }
     database::finish(&mut running, &window).await;
     let pcapng = link.finish(&mut running).await;
