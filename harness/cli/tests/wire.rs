@@ -16,7 +16,7 @@ use meshproof_pocket::{ClusterName, Pocket};
 use meshproof_record::{
     Status, WireConnection, WireEvidence, WireOpening, WireSeen, WireSide, WireSpeech,
 };
-use meshproof_runner::{Clusters, Nobody, Options, Stop, Wire};
+use meshproof_runner::{Clusters, Nobody, Options, ScenarioRun, Stop, Wire};
 use meshproof_scenario::Loaded;
 
 /// The content of the row that the tutorial's session writes and reads.
@@ -41,30 +41,33 @@ fn main() -> ExitCode {
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
 
-async fn the_link_is_captured(pocket: Pocket, loaded: &Loaded) {
+fn clusters(pocket: &Pocket, facts: &Facts, run: &str) -> Clusters {
     let access = |side, name| {
         let client = pocket.cluster(name).client();
-        ClusterAccess::new(side, client, support::facts(), "wire")
+        ClusterAccess::new(side, client, facts.clone(), run)
     };
-    let clusters = Clusters {
+    Clusters {
         client: access(Side::Client, ClusterName::Client),
         server: access(Side::Server, ClusterName::Server),
-    };
+    }
+}
+
+/// Runs the scenario, which must come to its end.
+async fn run(loaded: &Loaded, clusters: &Clusters, options: &Options) -> ScenarioRun {
+    let (file, stop) = (support::scenario(), Stop::new());
+    let running = meshproof_runner::run(loaded, &file, clusters, options, &Nobody, &stop);
+    let done = Box::pin(running).await;
+    assert_eq!(done.problems, []);
+    done
+}
+
+async fn the_link_is_captured(pocket: Pocket, loaded: &Loaded) {
+    let clusters = clusters(&pocket, &support::facts(), "wire");
     let wire = Wire::open(&clusters.client).await.unwrap();
     let canaries = [CANARY, LOUD].map(str::to_owned);
     let mark = wire.mark().await.unwrap();
     let options = Options::default();
-    let file = support::scenario();
-    let done = Box::pin(meshproof_runner::run(
-        loaded,
-        &file,
-        &clusters,
-        &options,
-        &Nobody,
-        &Stop::new(),
-    ))
-    .await;
-    assert_eq!(done.problems, []);
+    let done = run(loaded, &clusters, &options).await;
     for case in &done.scenario.cases {
         assert_eq!(case.verdict.status, Status::Pass, "{:#?}", case.verdict);
     }
@@ -86,33 +89,16 @@ async fn the_link_is_captured(pocket: Pocket, loaded: &Loaded) {
 
 /// The same clusters, of which nobody says that there is a router: what only a capture can show is skipped.
 async fn a_provider_without_a_router_skips_what_needs_one(pocket: Pocket, loaded: &Loaded) {
-    let access = |side, name| {
-        let client = pocket.cluster(name).client();
-        let facts = Facts {
-            router_pod: None,
-            ..support::facts()
-        };
-        ClusterAccess::new(side, client, facts, "blind")
+    let facts = Facts {
+        router_pod: None,
+        ..support::facts()
     };
-    let clusters = Clusters {
-        client: access(Side::Client, ClusterName::Client),
-        server: access(Side::Server, ClusterName::Server),
-    };
+    let clusters = clusters(&pocket, &facts, "blind");
     let options = Options {
         cases: Some(vec!["sql-crosses-encrypted".to_owned()]),
         ..Options::default()
     };
-    let file = support::scenario();
-    let done = Box::pin(meshproof_runner::run(
-        loaded,
-        &file,
-        &clusters,
-        &options,
-        &Nobody,
-        &Stop::new(),
-    ))
-    .await;
-    assert_eq!(done.problems, []);
+    let done = run(loaded, &clusters, &options).await;
     let verdict = &done.scenario.cases[0].verdict;
     assert_eq!(verdict.status, Status::Skipped, "{verdict:#?}");
     let why = "`link` needs a capture between the clusters, and the provider embedded has none";

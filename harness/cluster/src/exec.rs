@@ -142,11 +142,7 @@ impl Lines {
     }
 
     fn broken(&self, why: String) -> Error {
-        Error::Stream {
-            cluster: self.cluster.clone(),
-            doing: self.doing.clone(),
-            why,
-        }
+        broken(&self.cluster, &self.doing, why)
     }
 }
 
@@ -160,11 +156,8 @@ impl ClusterAccess {
             ..
         } = self.exec(command).await?;
         let (Some(stdout), Some(status)) = (process.stdout(), process.take_status()) else {
-            return Err(Error::Stream {
-                cluster,
-                doing,
-                why: "its standard output was already taken".to_owned(),
-            });
+            let why = "its standard output was already taken";
+            return Err(broken(&cluster, &doing, why));
         };
         // What it says on standard error must be read, else it would stand still once that is full.
         if let Some(mut stderr) = process.stderr() {
@@ -213,11 +206,8 @@ impl ClusterAccess {
             process.stderr(),
             process.take_status(),
         ) else {
-            return Err(Error::Stream {
-                cluster: self.side.to_string(),
-                doing,
-                why: "its streams were already taken".to_owned(),
-            });
+            let why = "its streams were already taken";
+            return Err(broken(&self.side.to_string(), &doing, why));
         };
         let ended = async move {
             let mut words = Vec::new();
@@ -246,6 +236,15 @@ impl ClusterAccess {
             .exec(&command.pod.name, &command.argv, parameters)
             .await
             .map_err(|error| self.api_error(doing, error))
+    }
+}
+
+/// The streams of a command do not hold what they must.
+fn broken(cluster: &str, doing: &str, why: impl Into<String>) -> Error {
+    Error::Stream {
+        cluster: cluster.to_owned(),
+        doing: doing.to_owned(),
+        why: why.into(),
     }
 }
 
@@ -361,28 +360,14 @@ impl Running {
                 Ok(output)
             }
             Ok(_) => {
-                let Self {
-                    process,
-                    doing,
-                    cluster,
-                    ..
-                } = self;
-                let why = why_broken(Some(process)).await;
-                Err(Error::Stream {
-                    cluster,
-                    doing,
-                    why,
-                })
+                let why = why_broken(Some(self.process)).await;
+                Err(broken(&self.cluster, &self.doing, why))
             }
         }
     }
 
     fn broken(&self, why: &str) -> Error {
-        Error::Stream {
-            cluster: self.cluster.clone(),
-            doing: self.doing.clone(),
-            why: why.to_owned(),
-        }
+        broken(&self.cluster, &self.doing, why)
     }
 }
 

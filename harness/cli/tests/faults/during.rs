@@ -92,11 +92,14 @@ fn waiting(hold: &str) -> Run {
     Run::start(bench, "database-that-never-greets")
 }
 
+fn is_prober(process: &Process) -> bool {
+    process.runs("meshproof-probe") && process.does("connect")
+}
+
 #[test]
 fn a_prober_that_is_left_alone_passes() {
     let mut run = waiting("300ms");
-    let prober = |process: &Process| process.runs("meshproof-probe") && process.does("connect");
-    if run.process("a prober", prober).is_none() {
+    if run.process("a prober", is_prober).is_none() {
         return;
     }
     let ended = run.end();
@@ -106,8 +109,7 @@ fn a_prober_that_is_left_alone_passes() {
 #[test]
 fn a_prober_that_is_killed_leaves_the_case_open() {
     let mut run = waiting("10s");
-    let prober = |process: &Process| process.runs("meshproof-probe") && process.does("connect");
-    let Some(prober) = run.process("a prober", prober) else {
+    let Some(prober) = run.process("a prober", is_prober) else {
         return;
     };
     prober.signal(Signal::SIGKILL);

@@ -65,6 +65,18 @@ fn what_the_run_changed_goes_back_and_what_others_changed_stays() {
     }
 }
 
+/// Found, base, state, and what becomes of them or the place that was overwritten.
+fn check<const N: usize>(cases: [(Value, Value, Value, Result<Value, &str>); N]) {
+    for (found, base, state, expected) in cases {
+        let told = format!("{found} {base} {state}");
+        assert_eq!(
+            after(found, base, state),
+            expected.map(Some).map_err(str::to_owned),
+            "{told}"
+        );
+    }
+}
+
 #[test]
 fn items_with_names_are_found_wherever_they_are() {
     let port = |name: &str, port: u16| json!({"name": name, "port": port});
@@ -129,14 +141,7 @@ fn items_with_names_are_found_wherever_they_are() {
             Err("/a/port"),
         ),
     ];
-    for (found, base, state, expected) in cases {
-        let told = format!("{found} {base} {state}");
-        assert_eq!(
-            after(found, base, state),
-            expected.map(Some).map_err(str::to_owned),
-            "{told}"
-        );
-    }
+    check(cases);
 }
 
 #[test]
@@ -165,14 +170,7 @@ fn items_without_names_go_back_only_where_their_places_are_certain() {
             Err(""),
         ),
     ];
-    for (found, base, state, expected) in cases {
-        let told = format!("{found} {base} {state}");
-        assert_eq!(
-            after(found, base, state),
-            expected.map(Some).map_err(str::to_owned),
-            "{told}"
-        );
-    }
+    check(cases);
 }
 
 #[test]
