@@ -7,9 +7,6 @@ use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::net::{Ipv4Addr, SocketAddrV4};
 
-/// Marks a packet to a declared load balancer port without endpoint, so that the border lets it pass to be rejected.
-const NO_ENDPOINT_MARK: u32 = 0x4d50;
-
 /// Everything that decides a router's rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouterRules {
@@ -58,14 +55,15 @@ pub struct ServicePort {
 pub struct LoadBalancerPort {
     /// `status.loadBalancer.ingress[].ip` and `port`.
     pub address: SocketAddrV4,
-    /// Ready pods and their target ports.
+    /// Ready pods and their target ports. None: nothing answers whoever comes from outside, as on two real
+    /// clusters (Kubernetes 1.36) whose ingress gateway was down.
     pub endpoints: Vec<SocketAddrV4>,
 }
 
 impl RouterRules {
     /// The border: what leaves over the link is counted (first SYNs and their repetitions, before
-    /// masquerade) and masqueraded; what arrives and is for no load balancer port is counted and dropped
-    /// silently. Loading it again clears the counters.
+    /// masquerade) and masqueraded; what arrives and is for no load balancer port, or for one without a pod
+    /// behind it, is counted and dropped silently. Loading it again clears the counters.
     pub fn border(&self) -> String {
         let link = &self.link;
         let key = "ip saddr . ip daddr . tcp dport";
@@ -81,7 +79,6 @@ table ip meshproof {{
     iifname != \"{link}\" accept
     ct state established,related accept
     ct status dnat accept
-    meta mark {NO_ENDPOINT_MARK:#x} accept
     tcp flags & (syn | ack) == syn update @dropped {{ {key} }}
     drop
   }}
@@ -110,13 +107,6 @@ table ip meshproof {{
         }
         for port in &self.load_balancers {
             translate(&mut text, port.address, Protocol::Tcp, &port.endpoints);
-            if port.endpoints.is_empty() {
-                let (ip, port) = (port.address.ip(), port.address.port());
-                line(
-                    &mut text,
-                    &format!("ip daddr {ip} tcp dport {port} meta mark set {NO_ENDPOINT_MARK:#x}"),
-                );
-            }
         }
         text.push_str("  }\n");
         text.push_str(&self.hooks());

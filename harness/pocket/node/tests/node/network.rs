@@ -128,11 +128,11 @@ async fn balancer() {
     );
     silent(&node, ALICE.0, at(BALANCER, 13306)).await;
     assert_eq!(counts(&node, SERVER).await.dropped.len(), 1);
-    // Declared, but nobody is there: refused, as kube-proxy does.
+    // Declared, but nobody is there: from outside nothing answers, and it is counted.
     rules.load_balancers[0].endpoints.clear();
     node.nft(SERVER, &rules.services()).await.unwrap();
-    let refused = said(&node, ALICE.0, at(BALANCER, 13307)).await.unwrap_err();
-    assert_eq!(kind(&refused), Some(ErrorKind::ConnectionRefused));
+    silent(&node, ALICE.0, at(BALANCER, 13307)).await;
+    assert_eq!(counts(&node, SERVER).await.dropped.len(), 2);
 }
 
 fn with_service(endpoints: &[std::net::SocketAddrV4]) -> RouterRules {
