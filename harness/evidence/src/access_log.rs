@@ -19,6 +19,7 @@ mod reader;
 mod reason;
 mod render;
 mod time;
+mod verification;
 
 pub use address::Address;
 pub use builtin::{BuiltIn, FAILURES_SUFFIX};

@@ -318,7 +318,10 @@ impl HopLog {
             return lines;
         };
         let records = read.lines.iter().filter(|line| self.is_since(line, marks));
-        let lines = records.flat_map(|record| record.raw.lines());
+        let lines = records.flat_map(|record| {
+            let beside = record.beside.iter().map(String::as_str);
+            beside.chain(record.raw.lines())
+        });
         lines.map(str::to_owned).collect()
     }
 

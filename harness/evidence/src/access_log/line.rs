@@ -19,6 +19,8 @@ use super::reason::normalise;
 pub struct HopLine {
     /// The line as logged.
     pub raw: String,
+    /// Lines that the proxy printed about itself and that say more of this connection, as printed.
+    pub beside: Vec<String>,
     /// When the proxy accepted the connection. Istio logs milliseconds. Left out, as
     /// [`Logged::NotInFormat`], where the format prints it more coarsely, or without its date.
     pub start: Logged<Timestamp>,
@@ -121,6 +123,7 @@ impl Source<'_> {
         let reason = |operator| self.text(operator).map(|text| normalise(&text));
         Ok(HopLine {
             raw: self.raw().to_owned(),
+            beside: Vec::new(),
             start: self.start()?,
             flags: self.flags(),
             code_details: reason("RESPONSE_CODE_DETAILS"),

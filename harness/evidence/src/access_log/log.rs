@@ -8,6 +8,7 @@ use super::format::Format;
 use super::line::HopLine;
 use super::program::is_program_line;
 use super::reader::{ReadError, Reader};
+use super::verification::Verifications;
 
 /// What an output held.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,9 +43,11 @@ pub struct LogError {
 }
 
 /// Reads all lines. What programs print about themselves is stepped over and counted; any other line
-/// that is no record of the format is an error.
+/// that is no record of the format is an error. What a proxy printed about a certificate that it did not
+/// accept completes the record of that connection, wherever it stands.
 pub fn read_log<S: AsRef<str>>(reader: &Reader, lines: &[S]) -> Result<ReadLog, LogError> {
     let mut read = ReadLog::default();
+    let mut verifications = Verifications::default();
     let (mut at, mut after_program) = (0, false);
     while let Some(line) = lines.get(at).map(AsRef::as_ref) {
         match reader.read(&record(lines, at, reader.height())) {
@@ -57,6 +60,7 @@ pub fn read_log<S: AsRef<str>>(reader: &Reader, lines: &[S]) -> Result<ReadLog, 
             Err(_) if line.trim().is_empty() => read.skipped.blank += 1,
             Err(_) if is_program_line(line) => {
                 read.skipped.programs += 1;
+                verifications.take(line);
                 after_program = true;
             }
             Err(_) if after_program && !reader.resembles(line) => read.skipped.continuations += 1,
@@ -70,6 +74,7 @@ pub fn read_log<S: AsRef<str>>(reader: &Reader, lines: &[S]) -> Result<ReadLog, 
         }
         at += 1;
     }
+    verifications.explain(&mut read.lines);
     Ok(read)
 }
 

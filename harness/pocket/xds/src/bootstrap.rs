@@ -17,6 +17,9 @@ const DRAIN_SECONDS: &str = "45";
 
 /// The first Envoy (major, minor) that flushes access logs by size and not by time alone.
 const FLUSH_BY_SIZE: (u32, u32) = (1, 40);
+/// The first version seen whose access log says why a certificate was not accepted. 1.36 says it at level
+/// `debug` of its logger `connection` alone.
+const VERIFIER_IN_ACCESS_LOG: (u32, u32) = (1, 40);
 
 /// Where the admin port listens.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,8 +132,18 @@ pub fn arguments(config: &Path, version: (u32, u32)) -> Vec<OsString> {
         "-l",
         "warn",
     ];
+    // What the access log of newer ones says of a certificate that was not accepted.
+    let verifier: &[&str] = if version >= VERIFIER_IN_ACCESS_LOG {
+        &[]
+    } else {
+        &["--component-log-level", "connection:debug"]
+    };
     let mut arguments = vec!["-c".into(), config.into()];
-    arguments.extend(fixed.into_iter().chain(flush).map(OsString::from));
+    let all = fixed
+        .into_iter()
+        .chain(flush)
+        .chain(verifier.iter().copied());
+    arguments.extend(all.map(OsString::from));
     arguments
 }
 
@@ -144,6 +157,13 @@ mod tests {
         assert!(older.contains(&"--file-flush-interval-msec".into()));
         let newer = arguments(Path::new("/e.json"), (1, 40));
         assert!(newer.contains(&"--file-flush-min-size-kb".into()));
+    }
+
+    #[test]
+    fn older_envoys_print_what_their_verifier_says() {
+        let level = "connection:debug".into();
+        assert!(arguments(Path::new("/e.json"), (1, 36)).contains(&level));
+        assert!(!arguments(Path::new("/e.json"), (1, 40)).contains(&level));
     }
 
     #[test]
