@@ -153,7 +153,9 @@ mod tests {
 
     fn reason(printed: &[&str], mut of: HopLine) -> (String, usize) {
         let mut found = Verifications::default();
-        printed.iter().for_each(|line| found.take(line));
+        for line in printed {
+            found.take(line);
+        }
         found.explain(std::slice::from_mut(&mut of));
         let text = of.downstream_failure.text().unwrap().to_owned();
         (text, of.beside.len())
