@@ -37,6 +37,18 @@ pub(crate) async fn start(loaded: &Loaded, programs: Programs) -> Result<Pocket,
     .map_err(|error| refused(&error))
 }
 
+/// Whether this machine allows them: starts two without a mesh configuration of their own, and stops them.
+pub(crate) async fn trial(programs: Programs) -> Result<(), Failure> {
+    let mesh_config = [None, None];
+    let options = PocketOptions {
+        programs,
+        mesh_config,
+    };
+    let pocket = Pocket::start(options).await;
+    let pocket = pocket.map_err(|error| refused(&error))?;
+    pocket.stop().await.map_err(|error| refused(&error))
+}
+
 /// Both clusters for the runner.
 pub(crate) fn clusters(
     pocket: &Pocket,
@@ -100,7 +112,7 @@ fn facts(versions: &BTreeMap<String, String>) -> Facts {
 /// Why the clusters are not, or no longer, there.
 pub(crate) fn refused(error: &PocketError) -> Failure {
     if let PocketError::Node(NodeError::NamespacesRefused { .. }) = error {
-        let ways = "or use clusters of your own with --on kind or --on contexts, in a version that has them";
+        let ways = "or use clusters of your own with --on contexts";
         return Failure::new(Exit::NamespacesRefused, format!("{}; {ways}", chain(error)));
     }
     Failure::new(
