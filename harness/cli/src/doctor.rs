@@ -57,28 +57,26 @@ async fn look(args: &DoctorArgs) -> Result<(Vec<Finding>, Exit), Failure> {
             let exit = failure.map_or(Exit::Pass, |failure| failure.exit);
             Ok((looked.examined.findings, exit))
         }
-        On::Embedded => Ok(embedded(args.any_envoy).await),
+        On::Embedded => Ok(Box::pin(embedded(args.any_envoy)).await),
     }
 }
 
 /// The programs, and the clusters themselves: whether this machine allows them is found out by starting them.
 async fn embedded(any_envoy: bool) -> (Vec<Finding>, Exit) {
     let mut findings = Vec::new();
-    let programs = match run::programs(any_envoy).await {
-        Ok((programs, versions)) => {
-            for (name, version) in versions {
-                findings.push(finding(&name, FindingState::Ok, version));
-            }
-            programs
-        }
+    let (programs, versions) = match run::programs(any_envoy).await {
+        Ok(found) => found,
         Err(failure) => {
             findings.push(finding("programs", FindingState::Missing, failure.message));
             return (findings, failure.exit);
         }
     };
-    let exit = match run::trial(programs).await {
+    for (name, version) in &versions {
+        findings.push(finding(name, FindingState::Ok, version.clone()));
+    }
+    let exit = match Box::pin(run::trial(programs, &versions)).await {
         Ok(()) => {
-            let found = "two started and stopped".to_owned();
+            let found = "two started, with gateways, and stopped".to_owned();
             findings.push(finding("clusters", FindingState::Ok, found));
             Exit::Pass
         }

@@ -39,6 +39,9 @@ fn main() -> ExitCode {
         Trial::ignorable_test("the_tutorial_runs_and_leaves_what_it_found", || {
             trial(runs::the_tutorial_runs_and_leaves_what_it_found)
         }),
+        Trial::ignorable_test("an_interrupted_run_leaves_what_it_found", || {
+            trial(runs::an_interrupted_run_leaves_what_it_found)
+        }),
         Trial::ignorable_test("nothing_is_created_where_something_is_missing", || {
             trial(runs::nothing_is_created_where_something_is_missing)
         }),

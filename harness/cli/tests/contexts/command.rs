@@ -1,13 +1,15 @@
 //! The command in a process of its own, with kubeconfigs in files and nothing else of this process.
 
 use std::fs::{self, OpenOptions};
-use std::io::Write;
+use std::io::{BufRead, BufReader, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 use meshproof_cluster::Side;
 use meshproof_record::RunRecord;
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
 use tempfile::TempDir;
 
 use crate::clusters::Served;
@@ -66,6 +68,38 @@ impl Folder {
 
     /// The same from other files of the folder.
     pub(crate) async fn meshproof_with(&self, files: &[&str], arguments: &[&str]) -> Ran {
+        run(self.command(files, arguments)).await
+    }
+
+    /// The same, until `line` stands in what it says: then with a SIGINT.
+    pub(crate) async fn interrupted(&self, arguments: &[&str], line: &'static str) -> Ran {
+        let mut command = self.command(&["client", "server"], arguments);
+        let until = move || {
+            let mut child = command
+                .stderr(Stdio::piped())
+                .stdout(Stdio::null())
+                .spawn()
+                .unwrap();
+            let mut stderr = String::new();
+            for said in BufReader::new(child.stderr.take().unwrap()).lines() {
+                let said = said.unwrap();
+                if said.contains(line) {
+                    let id = i32::try_from(child.id()).unwrap();
+                    kill(Pid::from_raw(id), Signal::SIGINT).unwrap();
+                }
+                stderr.push_str(&said);
+                stderr.push('\n');
+            }
+            Ran {
+                code: child.wait().unwrap().code().unwrap(),
+                stdout: String::new(),
+                stderr,
+            }
+        };
+        tokio::task::spawn_blocking(until).await.unwrap()
+    }
+
+    fn command(&self, files: &[&str], arguments: &[&str]) -> Command {
         let files = files.iter().map(|file| self.path().join(file));
         let mut command = Command::new(env!("CARGO_BIN_EXE_meshproof"));
         command
@@ -73,7 +107,7 @@ impl Folder {
             .args(["--on", "contexts", "--client-context", "client"])
             .args(["--server-context", "server"])
             .env("KUBECONFIG", std::env::join_paths(files).unwrap());
-        run(command).await
+        command
     }
 
     /// The record of the last run.

@@ -50,6 +50,32 @@ pub(crate) async fn the_tutorial_runs_and_leaves_what_it_found(served: &Served, 
     traced(served, &trace, &ran.stderr);
 }
 
+/// Ctrl-C while a case runs: what was made and changed until then is taken back before the command ends.
+pub(crate) async fn an_interrupted_run_leaves_what_it_found(_: &Served, folder: &Folder) {
+    let scenario = folder.scenario(|text| text.replace("      link: secret\n", ""));
+    let before = folder.meshproof(&["doctor", "--output", "json"]).await;
+    // This one waits for a timeout of ten seconds.
+    let ran = folder
+        .interrupted(
+            &["run", &scenario, "--out", folder.out()],
+            "no-sidecar-mysql-port: running",
+        )
+        .await;
+    assert_eq!(ran.code, 130, "{}", ran.stderr);
+    let record = folder.record();
+    assert!(
+        record
+            .problems
+            .iter()
+            .all(|problem| problem.during == "interrupted"),
+        "{:?}",
+        record.problems
+    );
+    assert_eq!(record.scenarios[0].cases[0].verdict.status, Status::Pass);
+    let after = folder.meshproof(&["doctor", "--output", "json"]).await;
+    assert_eq!(before.stdout, after.stdout, "ports were taken back");
+}
+
 /// Each request is a line, none has a secret, and the sum that was printed is that of the lines.
 fn traced(served: &Served, trace: &std::path::Path, stderr: &str) {
     let mode = fs::metadata(trace).unwrap().permissions().mode();
