@@ -33,6 +33,7 @@ pub(crate) fn run(cases: Vec<CaseRecord>) -> RunRecord {
             duration_ms: 380.4,
         }],
         waits: vec![],
+        findings: vec![],
     }
 }
 

@@ -23,6 +23,7 @@ fn record(run_id: &str) -> RunRecord {
         problems: vec![],
         phases: vec![],
         waits: vec![],
+        findings: vec![],
     }
 }
 

@@ -21,6 +21,8 @@ pub(crate) struct Args {
 pub(crate) enum Command {
     /// Run scenarios and report what was proven
     Run(RunArgs),
+    /// Say what is there, what is missing, and what to do, before a run
+    Doctor(DoctorArgs),
     /// Find or fetch the programs that the embedded clusters run
     Toolchain(ToolchainArgs),
     /// Look at what the embedded mesh makes of resources
@@ -56,6 +58,8 @@ pub(crate) struct RunArgs {
     /// Where the clusters come from
     #[arg(long, value_enum, default_value_t = On::Embedded)]
     pub(crate) on: On,
+    #[command(flatten)]
+    pub(crate) contexts: ContextArgs,
     /// Run only cases whose `scenario::case` matches, and the controls they need
     #[arg(long, value_name = "REGEX")]
     pub(crate) case: Option<Regex>,
@@ -92,6 +96,57 @@ impl RunArgs {
         let jobs = self.jobs.or(all.ok());
         jobs.map_or(1, NonZeroUsize::get)
     }
+}
+
+/// Which clusters `--on contexts` means.
+#[derive(Debug, Default, ClapArgs)]
+pub(crate) struct ContextArgs {
+    /// With --on contexts: the context of the cluster where the SQL comes from
+    #[arg(long, value_name = "CONTEXT")]
+    pub(crate) client_context: Option<String>,
+    /// With --on contexts: the context of the cluster where the database is
+    #[arg(long, value_name = "CONTEXT")]
+    pub(crate) server_context: Option<String>,
+    /// With --on contexts: the kubeconfig; by default the files in KUBECONFIG, else ~/.kube/config
+    #[arg(long, value_name = "FILE")]
+    pub(crate) kubeconfig: Option<PathBuf>,
+    /// With --on contexts: write a line of JSON for every request to an API server, without bodies and headers
+    #[arg(long, value_name = "FILE")]
+    pub(crate) trace_api: Option<PathBuf>,
+}
+
+impl ContextArgs {
+    /// The first option that was given and means nothing to other clusters.
+    pub(crate) fn given(&self) -> Option<&'static str> {
+        let given = [
+            ("--client-context", self.client_context.is_some()),
+            ("--server-context", self.server_context.is_some()),
+            ("--kubeconfig", self.kubeconfig.is_some()),
+            ("--trace-api", self.trace_api.is_some()),
+        ];
+        given
+            .into_iter()
+            .find_map(|(option, given)| given.then_some(option))
+    }
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Exit codes:\n    0  nothing is missing\n    3  an argument or a kubeconfig is wrong\n    \
+6  something is missing on the clusters\n    others as of a run"
+)]
+pub(crate) struct DoctorArgs {
+    /// Where the clusters come from
+    #[arg(long, value_enum, default_value_t = On::Embedded)]
+    pub(crate) on: On,
+    #[command(flatten)]
+    pub(crate) contexts: ContextArgs,
+    /// Accept an Envoy of any version
+    #[arg(long)]
+    pub(crate) any_envoy: bool,
+    /// How the list is printed
+    #[arg(long, value_enum, default_value_t = Output::Text)]
+    pub(crate) output: Output,
 }
 
 /// Where two clusters come from.

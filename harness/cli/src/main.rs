@@ -6,6 +6,8 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod args;
+mod contexts;
+mod doctor;
 mod exit;
 mod explain;
 mod failure;
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
     };
     let done = match args.command {
         Command::Run(args) => run::command(&args),
+        Command::Doctor(args) => doctor::command(&args),
         Command::Toolchain(args) => toolchain::command(&args),
         Command::Mesh(MeshCommand::Compile(args)) => mesh::compile(&args),
         Command::Mesh(MeshCommand::Trace(args)) => mesh::trace(&args),

@@ -2,6 +2,7 @@
 
 mod embedded;
 mod ending;
+mod existing;
 mod journal;
 mod stop;
 mod watch;
@@ -15,9 +16,13 @@ use tokio::runtime::Builder;
 use self::journal::Journal;
 use self::stop::Stop;
 use crate::args::{On, RunArgs};
+use crate::contexts;
 use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::show::live::Live;
+
+pub(crate) use self::embedded::trial;
+pub(crate) use self::wiring::programs;
 
 /// Runs the scenarios, writes the reports, prints the table.
 pub(crate) fn command(args: &RunArgs) -> Result<Exit, Failure> {
@@ -39,7 +44,8 @@ fn provider(on: On) -> &'static str {
 
 /// The run itself, until it is done or a signal comes.
 fn attempt(args: &RunArgs, journal: &Journal, live: &Live) -> Result<(), Failure> {
-    if args.on != On::Embedded {
+    contexts::fit(args.on, &args.contexts)?;
+    if args.on == On::Kind {
         return Err(not_built(args.on));
     }
     let system = |error: std::io::Error| Failure::of(Exit::EnvironmentFailed, &error);
@@ -49,13 +55,16 @@ fn attempt(args: &RunArgs, journal: &Journal, live: &Live) -> Result<(), Failure
         .enable_all()
         .build()
         .map_err(system)?;
-    let done = runtime.block_on(wiring::run(args, journal, live, stop));
+    let done = match args.on {
+        On::Contexts => runtime.block_on(existing::run(args, journal, live, stop)),
+        On::Embedded | On::Kind => runtime.block_on(wiring::run(args, journal, live, stop)),
+    };
     // A download that is under way in a thread is not waited for.
     runtime.shutdown_background();
     done
 }
 
-fn not_built(on: On) -> Failure {
+pub(crate) fn not_built(on: On) -> Failure {
     let message = format!(
         "--on {}: not built yet in this version: leave it out to run on the embedded clusters",
         provider(on)

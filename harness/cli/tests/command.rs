@@ -84,21 +84,47 @@ fn help_and_version_are_no_errors() {
 #[test]
 fn a_provider_that_is_not_built_says_so() {
     let out = tempfile::tempdir().unwrap();
-    for provider in ["kind", "contexts"] {
-        let output = meshproof(&[
-            "run",
-            "--on",
-            provider,
-            "--out",
-            out.path().to_str().unwrap(),
-        ]);
+    let out = out.path().to_str().unwrap();
+    let output = meshproof(&["run", "--on", "kind", "--out", out]);
+    assert_eq!(code(&output), 3);
+    let said = stderr(&output);
+    assert!(said.contains("not built yet in this version"), "{said}");
+}
+
+#[test]
+fn options_for_other_clusters_are_bad_input() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    for command in [&["run", "--out", out][..], &["doctor"]] {
+        let output = meshproof(&[command, &["--client-context", "a"]].concat());
         assert_eq!(code(&output), 3);
+        let said = stderr(&output);
         assert!(
-            stderr(&output).contains("not built yet in this version"),
-            "{}",
-            stderr(&output)
+            said.contains("--client-context goes with --on contexts"),
+            "{said}"
         );
     }
+}
+
+#[test]
+fn contexts_that_were_not_named_are_told_in_the_reports_too() {
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().to_str().unwrap();
+    let none = folder.path().join("none");
+    let output = Command::new(env!("CARGO_BIN_EXE_meshproof"))
+        .args(["run", "--on", "contexts", "--out", out])
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join("../.."))
+        .env("KUBECONFIG", &none)
+        .output()
+        .unwrap();
+    let said = stderr(&output);
+    assert_eq!(code(&output), 3, "{said}");
+    let wanted = format!("no kubeconfig: looked at {}", none.display());
+    assert!(said.contains(&wanted), "{said}");
+    let record = fs::read_to_string(folder.path().join("latest/run.json")).unwrap();
+    let record: serde_json::Value = serde_json::from_str(&record).unwrap();
+    assert_eq!(record["findings"][0]["state"], "missing");
+    assert_eq!(record["findings"][0]["point"], "kubeconfig");
 }
 
 #[test]

@@ -106,6 +106,9 @@ pub struct Facts {
     pub egress: GatewayFacts,
     /// The ingress gateway.
     pub ingress: GatewayFacts,
+    /// Istio's mesh configuration as the cluster has it (YAML, `MeshConfig` in Istio's `mesh/v1alpha1`), where the
+    /// provider found one. `None`: that of the scenario holds.
+    pub mesh_config: Option<String>,
     /// Names and versions of what runs there: `envoy`, `mysqld`, `kubernetes`, `istio`.
     pub versions: BTreeMap<String, String>,
 }
@@ -131,6 +134,7 @@ impl Facts {
             same_clock: false,
             egress: gateway("istio-egressgateway"),
             ingress: gateway("istio-ingressgateway"),
+            mesh_config: None,
             versions: BTreeMap::new(),
         }
     }

@@ -8,10 +8,12 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+mod finding;
 mod probe;
 mod wire;
 mod word;
 
+pub use finding::{Finding, FindingState};
 pub use probe::{
     ProbeAlert, ProbeBytes, ProbeCertificate, ProbeDns, ProbeEnd, ProbeFirst, ProbeLevel,
     ProbeOpening, ProbeReport, ProbeReportError, ProbeTcp, ProbeTcpEnd, ProbeTls,
@@ -118,6 +120,9 @@ pub struct RunRecord {
     /// What was waited for while cases ran, by kind.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub waits: Vec<WaitTotal>,
+    /// What was looked at before anything was created on clusters that were there already.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub findings: Vec<Finding>,
 }
 
 /// The program that made the record.

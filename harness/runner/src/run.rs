@@ -77,6 +77,7 @@ impl Header {
             problems: Vec::new(),
             phases: Vec::new(),
             waits: Vec::new(),
+            findings: Vec::new(),
         };
         for run in runs {
             record.versions.extend(run.versions);

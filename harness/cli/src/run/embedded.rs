@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use futures::future;
 use meshproof_cluster::{ActiveEvidence, ClusterAccess, Facts, PodRef, Side};
 use meshproof_pocket::{ClusterName, Pocket, PocketError, PocketOptions, Programs, install};
 use meshproof_pocket_node::{NodeError, Program};
@@ -35,6 +36,29 @@ pub(crate) async fn start(loaded: &Loaded, programs: Programs) -> Result<Pocket,
     })
     .await
     .map_err(|error| refused(&error))
+}
+
+/// Whether this machine allows them: starts two, waits until their gateways are ready, and stops them.
+pub(crate) async fn trial(
+    programs: Programs,
+    versions: &BTreeMap<String, String>,
+) -> Result<(), Failure> {
+    let options = PocketOptions {
+        programs,
+        mesh_config: [None, None],
+    };
+    let pocket = Pocket::start(options).await;
+    let pocket = pocket.map_err(|error| refused(&error))?;
+    let Clusters { client, server } = clusters(&pocket, "doctor", versions);
+    let (egress, ingress) = (&client.facts.egress, &server.facts.ingress);
+    let ready = future::try_join(
+        client.wait_ready_pods(&egress.namespace, &egress.selector),
+        server.wait_ready_pods(&ingress.namespace, &ingress.selector),
+    );
+    let ready = Box::pin(ready).await;
+    pocket.stop().await.map_err(|error| refused(&error))?;
+    let failed = |error| Failure::of(Exit::EnvironmentFailed, &error);
+    ready.map(drop).map_err(failed)
 }
 
 /// Both clusters for the runner.
@@ -100,7 +124,7 @@ fn facts(versions: &BTreeMap<String, String>) -> Facts {
 /// Why the clusters are not, or no longer, there.
 pub(crate) fn refused(error: &PocketError) -> Failure {
     if let PocketError::Node(NodeError::NamespacesRefused { .. }) = error {
-        let ways = "or use clusters of your own with --on kind or --on contexts, in a version that has them";
+        let ways = "or use clusters of your own with --on contexts, or with --on kind in a version that has it";
         return Failure::new(Exit::NamespacesRefused, format!("{}; {ways}", chain(error)));
     }
     Failure::new(

@@ -4,7 +4,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use jiff::Timestamp;
-use meshproof_record::{Phase, Problem, RunRecord, SCHEMA, Tool, WaitTotal};
+use meshproof_record::{Finding, Phase, Problem, RunRecord, SCHEMA, Tool, WaitTotal};
 use meshproof_runner::ScenarioRun;
 
 /// The run record in the making. Shared by whoever finds something.
@@ -33,6 +33,7 @@ impl Journal {
             problems: Vec::new(),
             phases: Vec::new(),
             waits: Vec::new(),
+            findings: Vec::new(),
         };
         Self {
             begun: Instant::now(),
@@ -96,6 +97,11 @@ impl Journal {
         {
             record.problems.push(problem);
         }
+    }
+
+    /// What was looked at before anything was created.
+    pub(crate) fn findings(&self, findings: &[Finding]) {
+        self.locked().findings = findings.to_vec();
     }
 
     /// A stretch of time that began at `from` and ends now.

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use futures::future;
 use futures::stream::{self, TryStreamExt};
 use meshproof_pocket::{Pocket, Programs};
-use meshproof_runner::{Options, ScenarioRun};
+use meshproof_runner::{Clusters, Options, ScenarioRun};
 use meshproof_scenario::Loaded;
 use meshproof_toolchain::{Toolchain, find, prepared_datadir};
 
@@ -23,7 +23,7 @@ use crate::scenarios;
 use crate::show::live::Live;
 use crate::toolchain::{Downloads, failure, options};
 
-/// How long a runner that was told to stop may take to hand over what it found.
+/// How long a runner that was told to stop is waited for, on clusters that vanish.
 const HANDING_OVER: Duration = Duration::from_secs(3);
 
 /// Scenarios with this label wait on clocks that nobody may shorten. They begin first and go on beside
@@ -73,7 +73,10 @@ fn is_slow(loaded: &Loaded) -> bool {
 }
 
 /// The scenarios that have cases to run, and which.
-fn choose(loaded: Vec<Loaded>, args: &RunArgs) -> Result<Vec<(Loaded, Options)>, Failure> {
+pub(super) fn choose(
+    loaded: Vec<Loaded>,
+    args: &RunArgs,
+) -> Result<Vec<(Loaded, Options)>, Failure> {
     let mut chosen = Vec::new();
     for loaded in loaded {
         let cases = args.case.as_ref().map(|pattern| {
@@ -110,7 +113,9 @@ fn choose(loaded: Vec<Loaded>, args: &RunArgs) -> Result<Vec<(Loaded, Options)>,
 }
 
 /// Finds or fetches the programs, in a thread that may block.
-async fn programs(any_envoy: bool) -> Result<(Programs, BTreeMap<String, String>), Failure> {
+pub(crate) async fn programs(
+    any_envoy: bool,
+) -> Result<(Programs, BTreeMap<String, String>), Failure> {
     let search = move || {
         let options = options(any_envoy)?;
         let progress = Downloads::default();
@@ -180,30 +185,66 @@ impl Programmed<'_> {
         options: &Options,
         pocket: &Pocket,
     ) -> Result<(), Failure> {
-        let begun = Instant::now();
         let clusters = embedded::clusters(pocket, &self.journal.run_id(), self.versions);
-        let (watch, told) = (Watch::new(self.live), meshproof_runner::Stop::new());
-        let file = Path::new(&loaded.source.file);
-        let mut stop = self.stop.clone();
-        let mut work = pin!(meshproof_runner::run(
-            loaded, file, &clusters, options, &watch, &told
-        ));
-        let failure = tokio::select! {
-            done = &mut work => {
-                self.journal.add(done, begun);
-                return Ok(());
-            }
-            exit = stop.wait() => stopped(exit),
-            part = pocket.ended() => Failure::new(Exit::EnvironmentFailed, format!("the embedded clusters ended by themselves: {part}")),
+        let ended = async {
+            let part = pocket.ended().await;
+            let message = format!("the embedded clusters ended by themselves: {part}");
+            Failure::new(Exit::EnvironmentFailed, message)
         };
-        told.stop(failure.message.clone());
-        // What was found until now is worth a moment, but no more than that.
-        let found: Option<ScenarioRun> = tokio::time::timeout(HANDING_OVER, work).await.ok();
-        if let Some(found) = found {
-            self.journal.add(found, begun);
-        }
-        Err(failure)
+        let work = Work {
+            loaded,
+            options,
+            clusters: &clusters,
+            handing_over: HANDING_OVER,
+        };
+        cases(&work, self.journal, self.live, self.stop.clone(), ended).await
     }
+}
+
+/// One scenario and where it runs.
+pub(super) struct Work<'a> {
+    pub(super) loaded: &'a Loaded,
+    pub(super) options: &'a Options,
+    pub(super) clusters: &'a Clusters,
+    /// How long a runner that was told to stop may take to hand over what it found.
+    pub(super) handing_over: Duration,
+}
+
+/// Runs the cases of a scenario on two clusters until they are done, a signal comes, or the clusters have ended.
+pub(super) async fn cases(
+    work: &Work<'_>,
+    journal: &Journal,
+    live: &Live,
+    mut stop: Stop,
+    ended: impl Future<Output = Failure>,
+) -> Result<(), Failure> {
+    let begun = Instant::now();
+    let (watch, told) = (Watch::new(live), meshproof_runner::Stop::new());
+    let Work {
+        loaded,
+        options,
+        clusters,
+        handing_over,
+    } = *work;
+    let file = Path::new(&loaded.source.file);
+    let mut work = pin!(meshproof_runner::run(
+        loaded, file, clusters, options, &watch, &told
+    ));
+    let failure = tokio::select! {
+        done = &mut work => {
+            journal.add(done, begun);
+            return Ok(());
+        }
+        exit = stop.wait() => stopped(exit),
+        failure = ended => failure,
+    };
+    told.stop(failure.message.clone());
+    // What was found until now is worth a moment, but no more than that.
+    let found: Option<ScenarioRun> = tokio::time::timeout(handing_over, work).await.ok();
+    if let Some(found) = found {
+        journal.add(found, begun);
+    }
+    Err(failure)
 }
 
 #[cfg(test)]

@@ -46,9 +46,14 @@ impl Served {
         &self.door(side).token
     }
 
+    /// The cluster's kubeconfig, with the one context of the side's name.
+    pub(crate) fn kubeconfig(&self, side: Side) -> &str {
+        &self.door(side).listening.kubeconfig
+    }
+
     /// The client configuration that the cluster's kubeconfig gives.
     pub(crate) async fn config(&self, side: Side) -> Config {
-        let kubeconfig = Kubeconfig::from_yaml(&self.door(side).listening.kubeconfig).unwrap();
+        let kubeconfig = Kubeconfig::from_yaml(self.kubeconfig(side)).unwrap();
         let options = KubeConfigOptions {
             context: Some(side.name().to_owned()),
             ..KubeConfigOptions::default()

@@ -34,6 +34,7 @@ pub(crate) fn run() -> RunRecord {
         problems: Vec::new(),
         phases: Vec::new(),
         waits: Vec::new(),
+        findings: Vec::new(),
     }
 }
 

@@ -1,0 +1,86 @@
+//! What a run does to a cluster, as verbs on resources. Pure.
+//!
+//! Split as responsibilities are: the gateways' namespace belongs to network administrators, the namespaces of the
+//! run to developers. Server-side apply of something new wants `patch` and `create`
+//! (<https://kubernetes.io/docs/reference/using-api/server-side-apply/>); a stream over a WebSocket is a GET, and
+//! since Kubernetes 1.35 it wants `create` too.
+
+use meshproof_cluster::{Facts, Side};
+
+/// One thing that the user must be allowed to do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Need {
+    /// `get`, `create`, `patch`, ...
+    pub verb: &'static str,
+    /// The API group; empty for the core group.
+    pub group: &'static str,
+    /// Plural, such as `pods`.
+    pub resource: &'static str,
+    /// Such as `exec`; empty for the resource itself.
+    pub subresource: &'static str,
+    /// `None`: in every namespace, as those of a run are made for it; or the resource has no namespace.
+    pub namespace: Option<String>,
+}
+
+type Row = (
+    &'static str,
+    &'static str,
+    &'static str,
+    &'static [&'static str],
+);
+
+const MAKE: &[&str] = &["get", "create", "patch", "delete"];
+const FOLLOW: &[&str] = &["get", "list", "watch"];
+const ALL: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
+const STREAM: &[&str] = &["get", "create"];
+
+/// In the namespaces of the run.
+const BOTH: &[Row] = &[
+    ("", "namespaces", "", MAKE),
+    ("", "pods", "", ALL),
+    ("", "pods", "log", &["get"]),
+    ("", "events", "", &["list"]),
+    ("", "secrets", "", MAKE),
+    ("networking.istio.io", "gateways", "", MAKE),
+    ("networking.istio.io", "virtualservices", "", MAKE),
+    ("networking.istio.io", "destinationrules", "", MAKE),
+    ("networking.istio.io", "serviceentries", "", MAKE),
+    ("security.istio.io", "peerauthentications", "", MAKE),
+    ("security.istio.io", "authorizationpolicies", "", MAKE),
+];
+/// Where client pods run.
+const CLIENT: &[Row] = &[("", "pods", "exec", STREAM)];
+/// Where the database runs.
+const SERVER: &[Row] = &[
+    ("", "services", "", MAKE),
+    ("", "pods", "portforward", STREAM),
+    ("apps", "deployments", "", ALL),
+];
+/// In the gateways' namespace.
+const GATEWAY: &[Row] = &[
+    ("", "pods", "", FOLLOW),
+    ("", "pods", "log", &["get"]),
+    ("", "services", "", &["get", "list", "watch", "patch"]),
+    ("", "secrets", "", MAKE),
+];
+
+/// Everything that a run needs on a side.
+pub(super) fn of(side: Side, facts: &Facts) -> Vec<Need> {
+    let (own, gateway) = match side {
+        Side::Client => (CLIENT, &facts.egress.namespace),
+        Side::Server => (SERVER, &facts.ingress.namespace),
+    };
+    let anywhere = BOTH.iter().chain(own).map(|row| (row, None));
+    let there = GATEWAY.iter().map(|row| (row, Some(gateway.clone())));
+    let rows = anywhere.chain(there);
+    rows.flat_map(|((group, resource, subresource, verbs), namespace)| {
+        verbs.iter().map(move |verb| Need {
+            verb,
+            group,
+            resource,
+            subresource,
+            namespace: namespace.clone(),
+        })
+    })
+    .collect()
+}
