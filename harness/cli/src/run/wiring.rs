@@ -96,6 +96,7 @@ fn choose(loaded: Vec<Loaded>, args: &RunArgs) -> Result<Vec<(Loaded, Options)>,
                     wait_timeouts: args.wait_out_timeouts,
                     sabotage: args.sabotage,
                     captures: args.captures,
+                    disruptive: args.disruptive,
                 },
             ));
         }
