@@ -7,6 +7,8 @@
 mod access;
 #[path = "https/clusters.rs"]
 mod clusters;
+#[path = "https/objects.rs"]
+mod objects;
 mod support;
 
 use std::process::ExitCode;
@@ -26,6 +28,9 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials = vec![
         Trial::ignorable_test("the_scenario_passes", || trial(the_scenario_passes)),
+        Trial::ignorable_test("a_guest_leaves_what_it_found", || {
+            trial(a_guest_leaves_what_it_found)
+        }),
         Trial::ignorable_test("only_the_right_token_is_let_in", || {
             trial(only_the_right_token_is_let_in)
         }),
@@ -59,6 +64,27 @@ async fn the_scenario_passes(served: &Served, loaded: &Loaded) {
             case.verdict
         );
     }
+}
+
+/// On clusters that are not said to vanish everything gets the run's own names, works under them, and is taken
+/// back.
+async fn a_guest_leaves_what_it_found(served: &Served, loaded: &Loaded) {
+    let (file, mut clusters) = (support::scenario(), served.clusters().await);
+    clusters.client.facts.ephemeral = false;
+    clusters.server.facts.ephemeral = false;
+    let before = objects::of(&clusters).await;
+    let (options, stop) = (Options::default(), Stop::new());
+    let run = meshproof_runner::run(loaded, &file, &clusters, &options, &Nobody, &stop);
+    let done = Box::pin(run).await;
+    assert_eq!(done.problems, []);
+    let host = &done.scenario.bindings["SERVICE_URL"];
+    assert!(host.starts_with("mp-"), "{host}");
+    for case in &done.scenario.cases {
+        let verdict = &case.verdict;
+        assert_eq!(verdict.status, Status::Pass, "{}: {verdict:#?}", case.name);
+        assert!(case.source.starts_with("mp-"), "{}", case.source);
+    }
+    objects::wait_for(&clusters, &before).await;
 }
 
 async fn only_the_right_token_is_let_in(served: &Served, _: &Loaded) {

@@ -21,6 +21,10 @@ use crate::timing::Timing;
 
 /// What the caller wants.
 #[derive(Clone, Debug, Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a choice of the caller's by itself"
+)]
 pub struct Options {
     /// Names of the cases to run, with the controls they need; all for `None`.
     pub cases: Option<Vec<String>>,

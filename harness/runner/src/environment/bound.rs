@@ -56,7 +56,7 @@ pub(crate) async fn bind(loaded: &Loaded, clusters: &Clusters) -> Result<Bound, 
         .during(WHAT)?;
     let mut bound = Bound::of(scenario, loaded, bindings)?;
     if let Some(run) = run {
-        bound = bound.as_guest(&run, loaded, clusters)?;
+        bound = bound.into_guest(&run, loaded, clusters)?;
     }
     Ok(bound)
 }
@@ -83,7 +83,7 @@ impl Bound {
     }
 
     /// The same under the names of the run.
-    fn as_guest(
+    fn into_guest(
         self,
         run: &RunName,
         loaded: &Loaded,

@@ -31,11 +31,13 @@ impl World {
         if owner.kind != "Namespace" {
             object["metadata"]["namespace"] = json!(self.namespace(owner.namespace));
         }
-        self.limit(owner, &mut object["spec"]);
+        if let Some(spec) = object.get_mut("spec") {
+            self.limit(owner, spec);
+        }
     }
 
     /// A part of an object at a place in it.
-    fn part<'v>(&self, owner: Owner<'_>, place: &mut Vec<String>, value: &'v mut Value) {
+    fn part(&self, owner: Owner<'_>, place: &mut Vec<String>, value: &mut Value) {
         if place.len() == 2 && place[0] == "spec" && place[1] == EXPORT_TO {
             self.export_to(owner, value);
             return;
@@ -175,7 +177,9 @@ impl World {
         };
         if let Some(new) = &mut edit.create {
             self.part(owner, &mut Vec::new(), &mut new.value);
-            self.limit(owner, &mut new.value["spec"]);
+            if let Some(spec) = new.value.get_mut("spec") {
+                self.limit(owner, spec);
+            }
         }
         for (pointer, value) in &mut edit.set {
             let mut place = steps(pointer);
@@ -271,6 +275,20 @@ mod tests {
             "client-credential"
         );
         assert_eq!(found["spec"].get("exportTo"), None);
+    }
+
+    #[test]
+    fn what_has_no_specification_gets_none() {
+        let owner = Owner {
+            kind: "Secret",
+            name: "mysql-root",
+            ..RULE
+        };
+        let found = renamed(
+            owner,
+            json!({"metadata": {}, "stringData": {"password": "x"}}),
+        );
+        assert_eq!(found.get("spec"), None);
     }
 
     #[test]

@@ -18,6 +18,7 @@ impl RunName {
         Self(digits(hash(&[run_id, file])))
     }
 
+    #[cfg(test)]
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

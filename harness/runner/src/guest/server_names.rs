@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use meshproof_scenario::Scenario;
+use meshproof_scenario::{Overlay, Scenario};
 use serde_json::Value;
 
 use super::all_overlays;
@@ -25,7 +25,7 @@ impl ServerNames {
         for manifest in setups.iter().flat_map(|setup| &setup.manifests) {
             names.search(false, &manifest.object);
         }
-        for (_, _, edit) in all_overlays(scenario).flat_map(|overlay| overlay.edits()) {
+        for (_, _, edit) in all_overlays(scenario).flat_map(Overlay::edits) {
             for (pointer, value) in &edit.set {
                 names.search(pointer.ends_with("/sni"), &value.value);
             }
