@@ -76,6 +76,10 @@ pub(crate) struct RunArgs {
     /// Run each case that has a sabotage once more under it: it must then fail
     #[arg(long)]
     pub(crate) sabotage: bool,
+    /// On clusters that others use too, run cases that act on these others all the same: policies at the
+    /// gateways, their Services, whole ports
+    #[arg(long)]
+    pub(crate) disruptive: bool,
     /// Keep what passed between the clusters during every case, as `captures/*.pcapng` beside the reports;
     /// by default only of cases that do not pass
     #[arg(long)]

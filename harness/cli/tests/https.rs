@@ -7,6 +7,8 @@
 mod access;
 #[path = "https/clusters.rs"]
 mod clusters;
+#[path = "https/objects.rs"]
+mod objects;
 mod support;
 
 use std::process::ExitCode;
@@ -26,6 +28,12 @@ fn main() -> ExitCode {
     let arguments = Arguments::from_args();
     let trials = vec![
         Trial::ignorable_test("the_scenario_passes", || trial(the_scenario_passes)),
+        Trial::ignorable_test("a_guest_leaves_what_it_found", || {
+            trial(a_guest_leaves_what_it_found)
+        }),
+        Trial::ignorable_test("every_scenario_passes_as_a_guest", || {
+            trial(every_scenario_passes_as_a_guest)
+        }),
         Trial::ignorable_test("only_the_right_token_is_let_in", || {
             trial(only_the_right_token_is_let_in)
         }),
@@ -59,6 +67,62 @@ async fn the_scenario_passes(served: &Served, loaded: &Loaded) {
             case.verdict
         );
     }
+}
+
+/// On clusters that are not said to vanish everything gets the run's own names, works under them, and is taken
+/// back.
+async fn a_guest_leaves_what_it_found(served: &Served, loaded: &Loaded) {
+    let (file, mut clusters) = (support::scenario(), served.clusters().await);
+    clusters.client.facts.ephemeral = false;
+    clusters.server.facts.ephemeral = false;
+    let before = objects::of(&clusters).await;
+    let (options, stop) = (Options::default(), Stop::new());
+    let run = meshproof_runner::run(loaded, &file, &clusters, &options, &Nobody, &stop);
+    let done = Box::pin(run).await;
+    assert_eq!(done.problems, []);
+    let host = &done.scenario.bindings["SERVICE_URL"];
+    assert!(host.starts_with("mp-"), "{host}");
+    for case in &done.scenario.cases {
+        let verdict = &case.verdict;
+        assert_eq!(verdict.status, Status::Pass, "{}: {verdict:#?}", case.name);
+        assert!(case.source.starts_with("mp-"), "{}", case.source);
+    }
+    objects::wait_for(&clusters, &before).await;
+}
+
+/// One after the other on the same clusters, as on clusters that stay. The slow ones wait on Envoy's clock, and
+/// show nothing more here.
+async fn every_scenario_passes_as_a_guest(served: &Served, _: &Loaded) {
+    let mut clusters = served.clusters().await;
+    clusters.client.facts.ephemeral = false;
+    clusters.server.facts.ephemeral = false;
+    let before = objects::of(&clusters).await;
+    let folder = support::scenario().parent().unwrap().to_owned();
+    let files = std::fs::read_dir(folder).unwrap();
+    let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();
+    files.retain(|path| path.extension().is_some_and(|end| end == "yaml"));
+    files.sort();
+    let mut wrong = Vec::new();
+    for file in files {
+        let loaded = meshproof_scenario::load(&file).unwrap();
+        let labels = &loaded.scenario.metadata.labels;
+        if labels.iter().any(|label| label.value == "slow") {
+            continue;
+        }
+        let options = Options {
+            disruptive: true,
+            ..Options::default()
+        };
+        let stop = Stop::new();
+        let run = meshproof_runner::run(&loaded, &file, &clusters, &options, &Nobody, &stop);
+        let done = Box::pin(run).await;
+        assert_eq!(done.problems, [], "{}", file.display());
+        let cases = done.scenario.cases.iter();
+        let failed = cases.filter(|case| case.verdict.status != Status::Pass);
+        wrong.extend(failed.map(|case| format!("{}: {}", case.name, case.verdict.summary)));
+        objects::wait_for(&clusters, &before).await;
+    }
+    assert_eq!(wrong, Vec::<String>::new());
 }
 
 async fn only_the_right_token_is_let_in(served: &Served, _: &Loaded) {

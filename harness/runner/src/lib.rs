@@ -18,6 +18,7 @@ mod database;
 mod environment;
 mod expectation;
 mod explain;
+mod guest;
 mod judge;
 mod log_clock;
 mod observer;

@@ -12,6 +12,7 @@ use meshproof_evidence::{
 };
 use meshproof_record::{Evidence, Hop, LogEvidence, Missing};
 
+use crate::guest::ServerNames;
 use crate::judge::source;
 use crate::log_clock;
 use crate::setup::LogFormat;
@@ -37,6 +38,8 @@ pub(crate) struct HopLog {
     flush: Duration,
     /// Times of its lines can be compared with this machine's clock.
     same_clock: bool,
+    /// The names that this run's sessions ask for, where a proxy serves others too.
+    names: Option<ServerNames>,
 }
 
 /// A place in every log that a session from one pod may write to.
@@ -78,7 +81,13 @@ impl HopLog {
             format,
             flush: access.facts.log_flush,
             same_clock: access.facts.same_clock,
+            names: None,
         })
+    }
+
+    /// The same without lines of sessions that asked for none of these names.
+    pub(crate) fn only(self, names: Option<ServerNames>) -> Self {
+        Self { names, ..self }
     }
 }
 
@@ -305,9 +314,14 @@ impl HopLog {
         }
     }
 
-    /// Whether a connection began after the marks were set, as far as that can be told. Istio logs
-    /// milliseconds, cut off.
+    /// Whether a connection is of this run and began after the marks were set, as far as that can be told.
+    /// Istio logs milliseconds, cut off.
     fn is_since(&self, line: &HopLine, marks: &Marks) -> bool {
+        let foreign =
+            |names: &ServerNames| line.sni.text().is_some_and(|sni| names.is_foreign(sni));
+        if self.names.as_ref().is_some_and(foreign) {
+            return false;
+        }
         let start = line.start.value().filter(|_| self.same_clock);
         start.is_none_or(|start| start.as_millisecond() >= marks.set.as_millisecond())
     }

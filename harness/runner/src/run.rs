@@ -21,6 +21,10 @@ use crate::timing::Timing;
 
 /// What the caller wants.
 #[derive(Clone, Debug, Default)]
+#[allow(
+    clippy::struct_excessive_bools,
+    reason = "each is a choice of the caller's by itself"
+)]
 pub struct Options {
     /// Names of the cases to run, with the controls they need; all for `None`.
     pub cases: Option<Vec<String>>,
@@ -30,6 +34,8 @@ pub struct Options {
     pub captures: bool,
     /// Each case that has a sabotage runs once more under it, and must then fail.
     pub sabotage: bool,
+    /// On clusters that others use too, cases that act on these others run all the same.
+    pub disruptive: bool,
 }
 
 /// What became of one scenario.
@@ -192,6 +198,7 @@ async fn all(
         manner: Manner {
             wait_timeouts: options.wait_timeouts,
         },
+        disruptive: options.disruptive,
         timing,
     };
     for (at, planned) in plan.cases.iter().enumerate() {
@@ -233,6 +240,8 @@ pub(crate) struct Work<'a> {
     bound: &'a Bound,
     pub(crate) clusters: &'a Clusters,
     manner: Manner,
+    /// Cases that act on others run all the same.
+    disruptive: bool,
     pub(crate) timing: &'a Timing<'a>,
 }
 
@@ -248,7 +257,7 @@ impl<'a> Work<'a> {
             case: planned.name.clone(),
         });
         let started = Started::now();
-        if let Some(why) = self.lacks(case) {
+        if let Some(why) = self.lacks(case).or_else(|| self.forbids(planned, case)) {
             let source = case.from.value.clone();
             let took = started.instant.elapsed();
             let nothing = Evidence::default();
@@ -289,6 +298,16 @@ impl<'a> Work<'a> {
                 access.facts.provider
             )
         })
+    }
+
+    /// Why a case does not run on clusters that others use too.
+    fn forbids(&self, planned: &PlannedCase, case: &Case) -> Option<String> {
+        let sabotaged = planned.sabotage.is_some();
+        let found = self.bound.disruptive.why(case, sabotaged);
+        let found = found.filter(|_| !self.disruptive)?;
+        Some(format!(
+            "others use these clusters, and {found}; with --disruptive it runs"
+        ))
     }
 
     async fn evidence(

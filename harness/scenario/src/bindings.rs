@@ -110,10 +110,23 @@ impl Scenario {
     /// A lookup without an answer, or a value that is too long; the other errors of
     /// [`ResolveError`] cannot happen with a scenario out of [`crate::parse`].
     pub fn resolve(&self, found: &BTreeMap<String, String>) -> Result<Bindings, ResolveError> {
+        self.resolve_as(found, std::convert::identity)
+    }
+
+    /// As [`Self::resolve`], with each text made into something else by `made`, before others that use it are
+    /// filled in. What was looked up stays as it is.
+    ///
+    /// # Errors
+    /// As [`Self::resolve`].
+    pub fn resolve_as(
+        &self,
+        found: &BTreeMap<String, String>,
+        made: impl Fn(String) -> String,
+    ) -> Result<Bindings, ResolveError> {
         let mut values = Bindings::default();
         for name in order(self)? {
             let value = match self.bindings.get(name).map(|binding| &binding.value) {
-                Some(Binding::Literal(text)) => fill(name, text, &values)?,
+                Some(Binding::Literal(text)) => made(fill(name, text, &values)?),
                 Some(Binding::Address(_, lookup)) => found
                     .get(name)
                     .cloned()

@@ -99,6 +99,7 @@ pub(super) fn choose(
                     wait_timeouts: args.wait_out_timeouts,
                     sabotage: args.sabotage,
                     captures: args.captures,
+                    disruptive: args.disruptive,
                 },
             ));
         }

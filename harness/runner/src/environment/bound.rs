@@ -3,17 +3,22 @@
 use std::collections::BTreeMap;
 
 use futures::future;
-use meshproof_cluster::Side;
+use meshproof_cluster::{ClusterAccess, Side};
 use meshproof_scenario::{AddressOf, Bindings, Loaded, Scenario};
 
 use super::{During, SetupError};
+use crate::guest::{Disruptive, Guest, RunName, ServerNames};
 use crate::setup::Setup;
-use crate::side::{Clusters, from_scenario};
+use crate::side::{Clusters, from_scenario, to_scenario};
 
 /// A scenario with all its values in place, and what goes into each cluster.
 pub(crate) struct Bound {
     pub(crate) scenario: Scenario,
     pub(crate) bindings: Bindings,
+    /// Cases that reach beyond the run, on clusters that others use too.
+    pub(crate) disruptive: Disruptive,
+    /// The server names by which sessions of this run are told from others', on such clusters.
+    pub(crate) server_names: Option<ServerNames>,
     client: Setup,
     server: Setup,
 }
@@ -42,22 +47,66 @@ pub(crate) async fn bind(loaded: &Loaded, clusters: &Clusters) -> Result<Bound, 
         .during(WHAT)?
         .into_iter()
         .collect();
-    let bindings = loaded.scenario.resolve(&found).during(WHAT)?;
+    let run = guest(clusters).map(|run_id| RunName::of(run_id, &loaded.source.file));
+    let host = |value: String| run.as_ref().map_or(value.clone(), |run| run.host(&value));
+    let bindings = loaded.scenario.resolve_as(&found, host).during(WHAT)?;
     let scenario = loaded
         .scenario
         .bind(&loaded.source, &bindings)
         .during(WHAT)?;
-    let client = Setup::of(Side::Client, &scenario, loaded, &bindings).during("read manifests")?;
-    let server = Setup::of(Side::Server, &scenario, loaded, &bindings).during("read manifests")?;
-    Ok(Bound {
-        scenario,
-        bindings,
-        client,
-        server,
-    })
+    let mut bound = Bound::of(scenario, loaded, bindings)?;
+    if let Some(run) = run {
+        bound = bound.into_guest(&run, loaded, clusters)?;
+    }
+    Ok(bound)
+}
+
+/// The run's id where one of the clusters is there for others too.
+fn guest(clusters: &Clusters) -> Option<&str> {
+    let shared = |access: &&ClusterAccess| !access.facts.ephemeral;
+    let found = clusters.both().into_iter().find(shared);
+    found.map(ClusterAccess::run_id)
 }
 
 impl Bound {
+    fn of(scenario: Scenario, loaded: &Loaded, bindings: Bindings) -> Result<Self, SetupError> {
+        let setup = |side| Setup::of(side, &scenario, loaded, &bindings).during("read manifests");
+        let (client, server) = (setup(Side::Client)?, setup(Side::Server)?);
+        Ok(Self {
+            scenario,
+            bindings,
+            disruptive: Disruptive::default(),
+            server_names: None,
+            client,
+            server,
+        })
+    }
+
+    /// The same under the names of the run.
+    fn into_guest(
+        self,
+        run: &RunName,
+        loaded: &Loaded,
+        clusters: &Clusters,
+    ) -> Result<Self, SetupError> {
+        let gateways = [
+            clusters.client.facts.egress.namespace.as_str(),
+            clusters.server.facts.ingress.namespace.as_str(),
+        ];
+        let setups = [&self.client, &self.server];
+        let guest = Guest::new(run, gateways, &self.scenario, setups);
+        let guest = guest.during("name what the run makes")?;
+        let mut scenario = self.scenario;
+        guest.scenario(&mut scenario);
+        let mut bound = Self::of(scenario, loaded, self.bindings)?;
+        guest.manifests(to_scenario(Side::Client), &mut bound.client.manifests);
+        guest.manifests(to_scenario(Side::Server), &mut bound.server.manifests);
+        let names = ServerNames::of(&bound.scenario, [&bound.client, &bound.server]);
+        bound.server_names = Some(names);
+        bound.disruptive = guest.disruptive;
+        Ok(bound)
+    }
+
     pub(super) fn setup(&self, side: Side) -> &Setup {
         match side {
             Side::Client => &self.client,

@@ -279,7 +279,10 @@ impl Work<'_> {
                 .wait_ready_pods(&gateway.namespace, &gateway.selector)
                 .await;
             match pods {
-                Ok(pods) => self.follow(side, &pods).await,
+                Ok(pods) => {
+                    let log = self.follow(side, &pods).await;
+                    log.map(|log| log.only(self.bound.server_names.clone()))
+                }
                 Err(error) => Err(error.to_string()),
             }
         };
