@@ -13,6 +13,7 @@ mod lint;
 mod list;
 mod mesh;
 mod plan;
+mod report;
 mod run;
 mod scenarios;
 mod show;
@@ -46,6 +47,7 @@ fn main() -> ExitCode {
         Command::Lint(args) => lint::command(&args),
         Command::List(args) => list::command(&args),
         Command::Plan(args) => plan::command(&args),
+        Command::Report(args) => report::command(&args),
     };
     match done {
         Ok(exit) => exit.into(),

@@ -1,8 +1,9 @@
 //! `meshproof run`: from files on the command line to a verdict, with a report on every way out.
 
 mod embedded;
-mod ending;
-mod journal;
+pub(crate) mod ending;
+pub(crate) mod journal;
+mod step_summary;
 mod stop;
 mod watch;
 mod wiring;
