@@ -1,15 +1,13 @@
 //! `cases.md`: what each case expected and what was seen, beside each other, and how many different
 //! refusals the run has shown. Pure.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::fmt::Write;
 
-use meshproof_record::{
-    CaseRecord, Cause, Expectation, Hop, Observed, Outcome, RunRecord, ScenarioRecord, Status,
-};
+use meshproof_record::{CaseRecord, Cause, Hop, Outcome, RunRecord, ScenarioRecord, Status};
 
 use crate::text::one_line;
-use crate::words::{observed, status};
+use crate::words::{expected, observed, status};
 
 /// The table of all cases as Markdown.
 pub fn cases(record: &RunRecord) -> String {
@@ -21,8 +19,9 @@ pub fn cases(record: &RunRecord) -> String {
             "\n## {}\n\n| case | control | expected | observed | verdict | under sabotage |\n| --- | --- | --- | --- | --- | --- |\n",
             cell(&scenario.name)
         );
+        let sabotaged = sabotaged(scenario);
         for case in scenario.cases.iter().filter(|case| case.sabotage.is_none()) {
-            row(&mut text, scenario, case);
+            row(&mut text, &sabotaged, case);
         }
     }
     let refusals = refusals(record);
@@ -34,10 +33,23 @@ pub fn cases(record: &RunRecord) -> String {
     text
 }
 
-fn row(text: &mut String, scenario: &ScenarioRecord, case: &CaseRecord) {
+/// The sabotaged cases of a scenario by the line of the case that each repeats.
+type Sabotaged<'a> = HashMap<u32, Vec<&'a CaseRecord>>;
+
+fn sabotaged(scenario: &ScenarioRecord) -> Sabotaged<'_> {
+    let mut by_line = Sabotaged::new();
+    for case in scenario.cases.iter().filter(|case| case.sabotage.is_some()) {
+        by_line.entry(case.line).or_default().push(case);
+    }
+    by_line
+}
+
+fn row(text: &mut String, sabotaged: &Sabotaged<'_>, case: &CaseRecord) {
     let seen = |case: &CaseRecord| case.verdict.observed.map_or("-".to_owned(), observed);
-    let sabotaged = scenario.cases.iter().find(|other| {
-        other.sabotage.is_some() && other.line == case.line && is_sabotaged(&other.name, &case.name)
+    let sabotaged = sabotaged.get(&case.line).and_then(|others| {
+        others
+            .iter()
+            .find(|other| is_sabotaged(&other.name, &case.name))
     });
     let sabotaged = sabotaged.map_or("-".to_owned(), |other| match other.verdict.status {
         Status::Pass => format!("fails, as it must: {}", seen(other)),
@@ -59,14 +71,6 @@ fn row(text: &mut String, scenario: &ScenarioRecord, case: &CaseRecord) {
 fn is_sabotaged(name: &str, case: &str) -> bool {
     name.strip_prefix(case)
         .is_some_and(|rest| rest.starts_with('.'))
-}
-
-fn expected(expectation: &Expectation) -> String {
-    observed(Observed {
-        outcome: expectation.outcome,
-        hop: expectation.hop.unwrap_or(Hop::None),
-        cause: expectation.cause.unwrap_or(Cause::None),
-    })
 }
 
 /// Pairs of hop and cause of negative cases that passed.

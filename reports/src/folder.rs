@@ -1,4 +1,4 @@
-//! The folder of a run: `run.json`, `junit.xml`, `cases.md`, and the `latest` link beside it.
+//! The folder of a run: `run.json`, `junit.xml`, `report.html`, `summary.md`, `cases.md`, and the `latest` link beside it.
 
 use std::fs;
 use std::io::{self, Write};
@@ -9,6 +9,7 @@ use meshproof_record::RunRecord;
 
 use crate::cases::cases;
 use crate::junit::{JunitError, junit};
+use crate::summary::{COMMENT_LIMIT, summary};
 
 /// Where the reports of a run were written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -19,6 +20,8 @@ pub struct Written {
     pub run_json: PathBuf,
     /// The JUnit report.
     pub junit_xml: PathBuf,
+    /// What a pull request shows of the run.
+    pub summary_md: PathBuf,
     /// Expected and observed, case by case.
     pub cases_md: PathBuf,
 }
@@ -46,7 +49,7 @@ pub enum WriteError {
     Junit(#[from] JunitError),
 }
 
-/// Writes `root/<run id>/run.json`, `junit.xml` and `cases.md`, then points `root/latest` at the folder.
+/// Writes `root/<run id>/run.json` and every report beside it, then points `root/latest` at the folder.
 ///
 /// Each file appears whole or not at all, also when the disk is full; `latest` never dangles in
 /// between. Writing the same run again replaces its files.
@@ -57,6 +60,7 @@ pub fn write_run(root: &Path, record: &RunRecord) -> Result<Written, WriteError>
     let written = Written {
         run_json: folder.join("run.json"),
         junit_xml: folder.join("junit.xml"),
+        summary_md: folder.join("summary.md"),
         cases_md: folder.join("cases.md"),
         folder,
     };
@@ -66,6 +70,10 @@ pub fn write_run(root: &Path, record: &RunRecord) -> Result<Written, WriteError>
     replace_file(
         &written.junit_xml,
         junit(record, &[&written.run_json])?.as_bytes(),
+    )?;
+    replace_file(
+        &written.summary_md,
+        summary(record, COMMENT_LIMIT).as_bytes(),
     )?;
     replace_file(&written.cases_md, cases(record).as_bytes())?;
     replace_link(&root.join("latest"), name)?;
@@ -82,9 +90,10 @@ fn plain_name(run_id: &str) -> Result<&Path, WriteError> {
     }
 }
 
-/// Writes a file beside its final place and renames it there. A failure leaves nothing behind.
-fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
-    let parent = path.parent().unwrap_or(Path::new("."));
+/// Writes a file beside its final place and renames it there: it appears whole or not at all. A failure
+/// leaves nothing behind.
+pub fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
+    let parent = folder_of(path);
     let mut file = tempfile::Builder::new()
         .prefix(".report-")
         // Reports are for others to read; the umask still applies.
@@ -98,7 +107,7 @@ fn replace_file(path: &Path, bytes: &[u8]) -> Result<(), WriteError> {
 
 /// Makes a symbolic link under a name of its own and renames it over the old one.
 fn replace_link(link: &Path, target: &Path) -> Result<(), WriteError> {
-    let parent = link.parent().unwrap_or(Path::new("."));
+    let parent = folder_of(link);
     let made = tempfile::Builder::new()
         .prefix(".latest-")
         .make_in(parent, |path| symlink(target, path))
@@ -106,6 +115,14 @@ fn replace_link(link: &Path, target: &Path) -> Result<(), WriteError> {
     made.into_temp_path()
         .persist(link)
         .map_err(|error| at(link)(error.error))
+}
+
+/// The folder that a file is in; a plain name has an empty one.
+fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(parent) if parent != Path::new("") => parent,
+        _ => Path::new("."),
+    }
 }
 
 fn at(path: &Path) -> impl FnOnce(io::Error) -> WriteError {

@@ -1,6 +1,8 @@
 //! Short phrases made of the record's own words.
 
-use meshproof_record::{Cause, Hop, Observed, Outcome, Status, word};
+use meshproof_record::{Cause, Expectation, Hop, Observed, Outcome, Status, word};
+
+use crate::totals::Totals;
 
 /// A verdict's word, as the table shows it.
 pub(crate) fn status(status: Status) -> &'static str {
@@ -25,4 +27,28 @@ pub(crate) fn observed(observed: Observed) -> String {
         Cause::Refused if observed.outcome == Outcome::Refused => end,
         cause => format!("{end}: {}", word(cause)),
     }
+}
+
+/// What was expected, in the words of [`observed`].
+pub(crate) fn expected(expectation: &Expectation) -> String {
+    observed(Observed {
+        outcome: expectation.outcome,
+        hop: expectation.hop.unwrap_or(Hop::None),
+        cause: expectation.cause.unwrap_or(Cause::None),
+    })
+}
+
+/// `12 passed, 1 failed`, with what there is none of left out, except what passed.
+pub(crate) fn counts(totals: &Totals) -> String {
+    let mut parts = vec![format!("{} passed", totals.passed)];
+    for (count, what) in [
+        (totals.failed, "failed"),
+        (totals.inconclusive, "inconclusive"),
+        (totals.skipped, "skipped"),
+    ] {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    }
+    parts.join(", ")
 }

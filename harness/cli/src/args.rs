@@ -36,6 +36,8 @@ pub(crate) enum Command {
     List(CasesArgs),
     /// Print what a run would do, in order
     Plan(CasesArgs),
+    /// Make reports of a run record, with every verdict computed again from its evidence
+    Report(ReportArgs),
 }
 
 #[derive(Debug, Subcommand)]
@@ -244,6 +246,23 @@ pub(crate) struct ExplainArgs {
     /// Look only at what Istio's default log format shows, where lines show more
     #[arg(long)]
     pub(crate) default_format: bool,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Without --markdown and --junit the table is printed. Exit codes are those of a run, by \
+the verdicts computed again; 8 where the record cannot be read"
+)]
+pub(crate) struct ReportArgs {
+    /// The run record: run.json, or the folder that it is in
+    #[arg(value_name = "RUN.JSON")]
+    pub(crate) record: PathBuf,
+    /// Write the Markdown summary
+    #[arg(long, value_name = "FILE")]
+    pub(crate) markdown: Option<PathBuf>,
+    /// Write the JUnit report
+    #[arg(long, value_name = "FILE")]
+    pub(crate) junit: Option<PathBuf>,
 }
 
 #[derive(Debug, ClapArgs)]

@@ -23,6 +23,8 @@ pub(crate) enum Exit {
     EnvironmentFailed = 6,
     /// A fault in meshproof itself.
     Internal = 7,
+    /// A run record cannot be read: it was cut off, damaged, or written by another version.
+    UnreadableRecord = 8,
     /// Ended by SIGINT (Ctrl-C).
     Interrupted = 130,
     /// Ended by SIGTERM.
@@ -31,7 +33,7 @@ pub(crate) enum Exit {
 
 impl Exit {
     /// Every code, in order.
-    pub(crate) const ALL: [Self; 10] = [
+    pub(crate) const ALL: [Self; 11] = [
         Self::Pass,
         Self::Fail,
         Self::Inconclusive,
@@ -40,6 +42,7 @@ impl Exit {
         Self::NamespacesRefused,
         Self::EnvironmentFailed,
         Self::Internal,
+        Self::UnreadableRecord,
         Self::Interrupted,
         Self::Terminated,
     ];
@@ -64,6 +67,9 @@ impl Exit {
                 "the clusters, the file system or another part of the surroundings failed"
             }
             Self::Internal => "a fault in meshproof itself",
+            Self::UnreadableRecord => {
+                "a run record is cut off, damaged, or of a version that is not read"
+            }
             Self::Interrupted => "interrupted by SIGINT (Ctrl-C)",
             Self::Terminated => "terminated by SIGTERM",
         }

@@ -15,6 +15,7 @@ mod lint;
 mod list;
 mod mesh;
 mod plan;
+mod report;
 mod run;
 mod scenarios;
 mod show;
@@ -49,6 +50,7 @@ fn main() -> ExitCode {
         Command::Lint(args) => lint::command(&args),
         Command::List(args) => list::command(&args),
         Command::Plan(args) => plan::command(&args),
+        Command::Report(args) => report::command(&args),
     };
     match done {
         Ok(exit) => exit.into(),

@@ -1,9 +1,10 @@
 //! `meshproof run`: from files on the command line to a verdict, with a report on every way out.
 
 mod embedded;
-mod ending;
+pub(crate) mod ending;
 mod existing;
-mod journal;
+pub(crate) mod journal;
+mod step_summary;
 mod stop;
 mod watch;
 mod wiring;

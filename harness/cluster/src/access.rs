@@ -177,6 +177,14 @@ impl ClusterAccess {
         self.owned.run_id()
     }
 
+    /// Why it is not known when a change is active at the proxies, where it is not.
+    pub fn unacknowledged(&self) -> Option<&str> {
+        match &self.facts.active {
+            ActiveEvidence::NotAvailable(why) => Some(why),
+            ActiveEvidence::Conditions => None,
+        }
+    }
+
     pub(crate) fn namespaced<K>(&self, namespace: &str) -> Api<K>
     where
         K: Resource<Scope = NamespaceResourceScope>,

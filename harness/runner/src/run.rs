@@ -257,7 +257,8 @@ impl<'a> Work<'a> {
             case: planned.name.clone(),
         });
         let started = Started::now();
-        if let Some(why) = self.lacks(case).or_else(|| self.forbids(planned, case)) {
+        let lacks = self.lacks(planned, case);
+        if let Some(why) = lacks.or_else(|| self.forbids(planned, case)) {
             let source = case.from.value.clone();
             let took = started.instant.elapsed();
             let nothing = Evidence::default();
@@ -289,13 +290,23 @@ impl<'a> Work<'a> {
     }
 
     /// What a case demands that nothing on these clusters can establish, whatever happens.
-    fn lacks(&self, case: &Case) -> Option<String> {
-        let access = &self.clusters.client;
-        let blind = case.expect.link.is_some() && access.facts.router_pod.is_none();
-        blind.then(|| {
-            format!(
+    fn lacks(&self, planned: &PlannedCase, case: &Case) -> Option<String> {
+        let facts = &self.clusters.client.facts;
+        if case.expect.link.is_some() && facts.router_pod.is_none() {
+            return Some(format!(
                 "`link` needs a capture between the clusters, and the provider {} has none",
-                access.facts.provider
+                facts.provider
+            ));
+        }
+        let mut all = self.clusters.both().into_iter();
+        let (access, why) = all.find_map(|access| Some((access, access.unacknowledged()?)))?;
+        let overlays = environment::overlays(&self.bound.scenario, case);
+        let changes = !overlays.is_empty() || !case.during.is_empty() || planned.sabotage.is_some();
+        // A verdict on what was there before the change would be about something else.
+        changes.then(|| {
+            format!(
+                "it changes configuration, and when a change is active in cluster {} is not known: {why}",
+                access.side
             )
         })
     }

@@ -6,10 +6,11 @@ use std::io::Write as _;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt};
 use std::path::Path;
 
-use meshproof_record::RunRecord;
-use meshproof_reports::{TableOptions, Totals, table, write_run};
+use meshproof_record::{Problem, RunRecord};
+use meshproof_reports::{Conclusion, TableOptions, table, write_run};
 
 use super::journal::Journal;
+use super::step_summary;
 use crate::args::RunArgs;
 use crate::exit::Exit;
 use crate::failure::Failure;
@@ -30,6 +31,7 @@ pub(crate) fn report(
         .as_ref()
         .ok()
         .map(|written| written.folder.as_path());
+    let summarised = step_summary::append(&record);
     let captured = folder.map_or(Ok(()), |folder| captures(folder, journal));
     let mut text = table(
         &record,
@@ -52,6 +54,7 @@ pub(crate) fn report(
     }
     written.map_err(|error| Failure::of(Exit::EnvironmentFailed, &error))?;
     captured?;
+    summarised?;
     printed.map_err(|error| Failure::of(Exit::EnvironmentFailed, &error))?;
     Ok(verdict(&record))
 }
@@ -97,26 +100,23 @@ fn during(exit: Exit) -> &'static str {
         Exit::NamespacesRefused => "making namespaces",
         Exit::Interrupted | Exit::Terminated => "interrupted",
         Exit::Internal => "internal",
-        Exit::EnvironmentFailed | Exit::Pass | Exit::Fail | Exit::Inconclusive => "running",
+        Exit::EnvironmentFailed
+        | Exit::Pass
+        | Exit::Fail
+        | Exit::Inconclusive
+        | Exit::UnreadableRecord => "running",
     }
 }
 
-/// The exit code of a run that came to its end.
-fn verdict(record: &RunRecord) -> Exit {
-    let totals = Totals::of(record);
-    if let Some(problem) = record.problems.first() {
-        if GIVEN.contains(&problem.during.as_str()) {
-            Exit::BadInput
-        } else {
-            Exit::EnvironmentFailed
-        }
-    } else if totals.failed > 0 {
-        Exit::Fail
-    } else if totals.inconclusive > 0 || totals.passed == 0 {
-        // A run in which nothing passed has proven nothing, whatever was skipped.
-        Exit::Inconclusive
-    } else {
-        Exit::Pass
+/// The exit code of a run, by its record.
+pub(crate) fn verdict(record: &RunRecord) -> Exit {
+    let given = |problem: &Problem| GIVEN.contains(&problem.during.as_str());
+    match Conclusion::of(record) {
+        Conclusion::NotFinished if record.problems.first().is_some_and(given) => Exit::BadInput,
+        Conclusion::NotFinished => Exit::EnvironmentFailed,
+        Conclusion::Fail => Exit::Fail,
+        Conclusion::Inconclusive => Exit::Inconclusive,
+        Conclusion::Pass => Exit::Pass,
     }
 }
 
@@ -154,7 +154,7 @@ mod tests {
     fn a_run_that_proved_nothing_is_not_a_pass() {
         let mut record = Journal::begin("embedded").end();
         assert_eq!(verdict(&record), Exit::Inconclusive);
-        record.problems.push(meshproof_record::Problem {
+        record.problems.push(Problem {
             during: "x".into(),
             message: "y".into(),
         });

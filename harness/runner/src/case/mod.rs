@@ -151,6 +151,12 @@ pub(crate) async fn collect(stage: &Stage<'_>, case: &Case) -> Result<Collected,
     for why in &stage.environment.inactive {
         running.missing("active configuration", why.clone());
     }
+    for access in stage.clusters.both() {
+        if let Some(why) = access.unacknowledged() {
+            let why = format!("cluster {}: {why}", access.side);
+            running.missing(crate::judge::source::ACKNOWLEDGEMENT, why);
+        }
+    }
     // Boxed: whoever waits for a case would carry the largest of these.
     match (case.expect.outcome.value, case.speaks()) {
         (Outcome::Unreachable, _) => Box::pin(unreachable::collect(&mut running)).await,

@@ -58,6 +58,8 @@ pub mod source {
 
     /// One clock for whoever writes logs, judges certificates and runs the case.
     pub const CLOCK: &str = "common clock";
+    /// Word from the proxies that what was applied is active.
+    pub const ACKNOWLEDGEMENT: &str = "acknowledged configuration";
 }
 
 /// Judges a case by its expectation and evidence. `case.verdict` is not looked at; `control` is what
@@ -83,6 +85,16 @@ fn conforms(case: &CaseRecord, facts: &Facts<'_>, control: Option<Status>) -> Ve
         positive::check(facts, &mut checks);
     } else {
         negative::check(facts, control, &seen, &mut checks);
+    }
+    // What was applied may not have arrived yet: then a session fails, or goes the old way.
+    let failed = checks.status() == Status::Fail;
+    let unknown = failed && facts.is_missing(source::ACKNOWLEDGEMENT);
+    if unknown && case.expectation.outcome == Outcome::Connected {
+        let (why, found) = (facts.why_missing(source::ACKNOWLEDGEMENT), checks.reason());
+        checks.void(
+            "the configuration is active",
+            format!("{why}; found {found}"),
+        );
     }
     let status = checks.status();
     let summary = match status {

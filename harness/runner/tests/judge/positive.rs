@@ -81,6 +81,20 @@ fn another_peer_than_the_expected_one_fails() {
 }
 
 #[test]
+fn a_failure_is_open_where_nothing_tells_that_the_configuration_is_active() {
+    let mut case = good();
+    case.evidence.missing.push(Missing {
+        source: source::ACKNOWLEDGEMENT.to_owned(),
+        why: "cluster client: the provider does not report active configuration".to_owned(),
+    });
+    assert_eq!(judge(&case, None).status, Status::Pass);
+    case.expectation.legs[1].peer = Some("CN=somebody.else".to_owned());
+    let verdict = judge(&case, None);
+    assert_eq!(verdict.status, Status::Inconclusive);
+    insta::assert_snapshot!(verdict.summary);
+}
+
+#[test]
 fn another_cluster_than_the_expected_one_fails() {
     let mut case = good();
     case.expectation.path[0].cluster = Some("outbound|13306||203.0.113.10.nip.io".to_owned());
