@@ -21,6 +21,7 @@ const STATUS_NAME: &str = "meshproof-mesh-status";
 const ACTIVE_VERSION: &str = "activeResourceVersion";
 const WARMING: &str = "warming";
 const REJECTED: &str = "rejected";
+const WAITING: &str = "waiting";
 
 /// What is known of applied configuration.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -175,10 +176,15 @@ fn active_version(text: Option<String>) -> u64 {
 }
 
 fn status_words(data: impl Fn(&str) -> Option<String>) -> String {
-    [WARMING, REJECTED, ACTIVE_VERSION]
+    let first = [WARMING, REJECTED, WAITING]
         .iter()
-        .find_map(|key| data(key).map(|text| format!("{key}: {text}")))
-        .unwrap_or_else(|| "the mesh's report is empty".to_owned())
+        .find_map(|key| data(key).map(|text| format!("{key}: {text}")));
+    let version = data(ACTIVE_VERSION).map(|text| format!("{ACTIVE_VERSION}: {text}"));
+    let words: Vec<String> = first.into_iter().chain(version).collect();
+    if words.is_empty() {
+        return "the mesh's report is empty".to_owned();
+    }
+    words.join("; ")
 }
 
 #[derive(Debug, PartialEq)]
@@ -254,11 +260,26 @@ mod tests {
     }
 
     #[test]
+    fn what_is_waited_for_is_told() {
+        let data = |key: &str| match key {
+            "waiting" => Some("proxy a: clusters".to_owned()),
+            "activeResourceVersion" => Some("7".to_owned()),
+            _ => None,
+        };
+        let words = "waiting: proxy a: clusters; activeResourceVersion: 7";
+        assert_eq!(status_words(data), words);
+        assert_eq!(status_words(|_| None), "the mesh's report is empty");
+    }
+
+    #[test]
     fn warming_is_told_before_the_version() {
         let data = |key: &str| match key {
             "warming" => Some("listener 0.0.0.0_13306".to_owned()),
             _ => Some("7".to_owned()),
         };
-        assert_eq!(status_words(data), "warming: listener 0.0.0.0_13306");
+        assert_eq!(
+            status_words(data),
+            "warming: listener 0.0.0.0_13306; activeResourceVersion: 7"
+        );
     }
 }
