@@ -143,6 +143,34 @@ fn more_names_and_repeated_questions_are_answered_fewer_names_are_not() {
     );
 }
 
+/// An answer and a question that came as one: only the answer is seen.
+#[test]
+fn endpoints_follow_clusters_unasked() {
+    let mut talk = Talk::new();
+    let of = |timeout: &str| Snapshot {
+        clusters: vec![json!({"name": "c", "connect_timeout": timeout}).into()],
+        endpoints: vec![json!({"cluster_name": "c"}).into()],
+        ..Snapshot::default()
+    };
+    talk.replace(&of("1s"));
+    assert_eq!(
+        talk.ask(ResourceType::Cluster, "", &[], None),
+        ["Cluster 1-1 x1"]
+    );
+    let asked = talk.ask(ResourceType::Endpoint, "", &["c"], None);
+    assert_eq!(asked, ["ClusterLoadAssignment 1-2 x1"]);
+    assert_eq!(talk.ask(ResourceType::Cluster, "1-1", &[], None), NONE);
+    talk.replace(&of("2s"));
+    assert_eq!(
+        talk.due(),
+        ["Cluster 1-3 x1", "ClusterLoadAssignment 1-4 x1"]
+    );
+    assert_eq!(talk.ask(ResourceType::Endpoint, "1-2", &["c"], None), NONE);
+    assert_eq!(talk.ask(ResourceType::Endpoint, "1-4", &["c"], None), NONE);
+    assert_eq!(talk.ask(ResourceType::Cluster, "1-3", &[], None), NONE);
+    assert_eq!(talk.due(), NONE);
+}
+
 #[test]
 fn an_old_nonce_answers_nothing() {
     let mut talk = Talk::new();
