@@ -33,6 +33,16 @@ impl Conclusion {
         }
     }
 
+    /// One word for styles and scripts.
+    pub(crate) fn word(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::Fail => "fail",
+            Self::Inconclusive => "inconclusive",
+            Self::NotFinished => "not-finished",
+        }
+    }
+
     /// The headline of a report.
     pub(crate) fn headline(self) -> &'static str {
         match self {

@@ -8,6 +8,7 @@ use std::path::{Component, Path, PathBuf};
 use meshproof_record::RunRecord;
 
 use crate::cases::cases;
+use crate::html::{HtmlError, html};
 use crate::junit::{JunitError, junit};
 use crate::summary::{COMMENT_LIMIT, summary};
 
@@ -20,6 +21,8 @@ pub struct Written {
     pub run_json: PathBuf,
     /// The JUnit report.
     pub junit_xml: PathBuf,
+    /// The page for people.
+    pub report_html: PathBuf,
     /// What a pull request shows of the run.
     pub summary_md: PathBuf,
     /// Expected and observed, case by case.
@@ -47,6 +50,9 @@ pub enum WriteError {
     /// The record could not be put into JUnit's XML.
     #[error("making the junit report: {0}")]
     Junit(#[from] JunitError),
+    /// The record could not be put into a page.
+    #[error("making the page: {0}")]
+    Html(#[from] HtmlError),
 }
 
 /// Writes `root/<run id>/run.json` and every report beside it, then points `root/latest` at the folder.
@@ -60,6 +66,7 @@ pub fn write_run(root: &Path, record: &RunRecord) -> Result<Written, WriteError>
     let written = Written {
         run_json: folder.join("run.json"),
         junit_xml: folder.join("junit.xml"),
+        report_html: folder.join("report.html"),
         summary_md: folder.join("summary.md"),
         cases_md: folder.join("cases.md"),
         folder,
@@ -71,6 +78,7 @@ pub fn write_run(root: &Path, record: &RunRecord) -> Result<Written, WriteError>
         &written.junit_xml,
         junit(record, &[&written.run_json])?.as_bytes(),
     )?;
+    replace_file(&written.report_html, html(record)?.as_bytes())?;
     replace_file(
         &written.summary_md,
         summary(record, COMMENT_LIMIT).as_bytes(),

@@ -9,6 +9,7 @@
 mod cases;
 mod conclusion;
 mod folder;
+mod html;
 mod junit;
 mod summary;
 mod table;
@@ -21,6 +22,7 @@ mod words;
 pub use cases::cases;
 pub use conclusion::Conclusion;
 pub use folder::{WriteError, Written, replace_file, write_run};
+pub use html::{HtmlError, html};
 pub use junit::{JunitError, junit};
 pub use summary::{COMMENT_LIMIT, STEP_SUMMARY_LIMIT, summary};
 pub use table::{TableOptions, table};

@@ -52,3 +52,12 @@ pub(crate) fn counts(totals: &Totals) -> String {
     }
     parts.join(", ")
 }
+
+/// `no session`, `1 session`, `2 sessions`.
+pub(crate) fn number(count: u64, what: &str) -> String {
+    match count {
+        0 => format!("no {what}"),
+        1 => format!("1 {what}"),
+        more => format!("{more} {what}s"),
+    }
+}

@@ -42,7 +42,13 @@ fn writes_the_reports_and_moves_the_link() {
     let written = write_run(root.path(), &record("one")).unwrap();
     assert_eq!(
         entries(&written.folder),
-        ["cases.md", "junit.xml", "run.json", "summary.md"]
+        [
+            "cases.md",
+            "junit.xml",
+            "report.html",
+            "run.json",
+            "summary.md"
+        ]
     );
     write_run(root.path(), &record("two")).unwrap();
     write_run(root.path(), &record("two")).unwrap();

@@ -250,13 +250,16 @@ pub(crate) struct ExplainArgs {
 
 #[derive(Debug, ClapArgs)]
 #[command(
-    after_help = "Without --markdown and --junit the table is printed. Exit codes are those of a run, by \
-the verdicts computed again; 8 where the record cannot be read"
+    after_help = "Where no file is asked for, the table is printed. Exit codes are those of a run, by the \
+verdicts computed again; 8 where the record cannot be read"
 )]
 pub(crate) struct ReportArgs {
     /// The run record: run.json, or the folder that it is in
     #[arg(value_name = "RUN.JSON")]
     pub(crate) record: PathBuf,
+    /// Write the page for people
+    #[arg(long, value_name = "FILE")]
+    pub(crate) html: Option<PathBuf>,
     /// Write the Markdown summary
     #[arg(long, value_name = "FILE")]
     pub(crate) markdown: Option<PathBuf>,

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use meshproof_record::RunRecord;
 use meshproof_reports::{
-    COMMENT_LIMIT, TableOptions, WriteError, junit, printable, replace_file, summary, table,
+    COMMENT_LIMIT, TableOptions, WriteError, html, junit, printable, replace_file, summary, table,
 };
 
 use crate::args::ReportArgs;
@@ -26,6 +26,10 @@ pub(crate) fn command(args: &ReportArgs) -> Result<Exit, Failure> {
         show::note(&printable(&change));
     }
     let system = |error: &WriteError| Failure::of(Exit::EnvironmentFailed, error);
+    if let Some(file) = &args.html {
+        let text = html(&record).map_err(|error| Failure::of(Exit::Internal, &error))?;
+        replace_file(file, text.as_bytes()).map_err(|error| system(&error))?;
+    }
     if let Some(file) = &args.markdown {
         let text = summary(&record, COMMENT_LIMIT);
         replace_file(file, text.as_bytes()).map_err(|error| system(&error))?;
@@ -34,7 +38,7 @@ pub(crate) fn command(args: &ReportArgs) -> Result<Exit, Failure> {
         let text = junit(&record, &[&path]).map_err(|error| Failure::of(Exit::Internal, &error))?;
         replace_file(file, text.as_bytes()).map_err(|error| system(&error))?;
     }
-    if args.markdown.is_none() && args.junit.is_none() {
+    if args.html.is_none() && args.markdown.is_none() && args.junit.is_none() {
         print(&record, path.parent())?;
     }
     Ok(ending::verdict(&record))

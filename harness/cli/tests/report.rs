@@ -99,9 +99,11 @@ fn a_verdict_that_the_evidence_contradicts_is_not_believed() {
 fn the_folder_of_a_run_stands_for_its_record_and_files_are_written() {
     let folder = tempfile::tempdir().unwrap();
     written(folder.path(), &record("fail"));
-    let [markdown, junit] = ["s.md", "j.xml"].map(|name| folder.path().join(name));
+    let [html, markdown, junit] = ["r.html", "s.md", "j.xml"].map(|name| folder.path().join(name));
     let output = report(&[
         folder.path().to_str().unwrap(),
+        "--html",
+        html.to_str().unwrap(),
         "--markdown",
         markdown.to_str().unwrap(),
         "--junit",
@@ -109,6 +111,7 @@ fn the_folder_of_a_run_stands_for_its_record_and_files_are_written() {
     ]);
     assert_eq!(code(&output), 1, "{}", stderr(&output));
     assert!(output.stdout.is_empty());
+    assert!(fs::read_to_string(html).unwrap().contains("not conformant"));
     assert!(
         fs::read_to_string(markdown)
             .unwrap()
