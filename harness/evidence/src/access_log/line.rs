@@ -111,6 +111,15 @@ impl HopLine {
         bytes.filter(|bytes| passed && *bytes > 0)
     }
 
+    /// How many bytes came out of TLS that ended here and went on to somebody, where the line tells: the
+    /// connection was accepted, certificate and all, for none are read before.
+    pub fn passed_on_out_of_tls(&self) -> Option<u64> {
+        let accepted = self.tls_version.value().is_some();
+        let passed = accepted && self.upstream_local.value().is_some();
+        let bytes = self.bytes_received.value().copied();
+        bytes.filter(|bytes| passed && *bytes > 0)
+    }
+
     /// When the connection closed.
     pub fn end(&self) -> Option<Timestamp> {
         let start = self.start.value()?;

@@ -232,11 +232,9 @@ fn right_reason(facts: &Facts<'_>, seen: &Attribution, checks: &mut Checks) {
     }
     if expected.cause == Some(Cause::NotTls)
         && let Some(hop) = expected.hop
-        && let Some(bytes) = passed_on(facts, hop)
+        && let Some(passed) = passed_on(facts, hop)
     {
-        let hop = words::hop(hop);
-        let detail = format!("{hop} took {bytes} bytes without TLS and passed them on");
-        return checks.fail(title, detail);
+        return checks.fail(title, format!("{} {passed}", words::hop(hop)));
     }
     let how = seen.how.as_str();
     match &seen.observed {
@@ -263,11 +261,18 @@ fn agreed<'a>(facts: &'a Facts<'_>) -> Option<&'a str> {
     report.tls.as_ref()?.version.as_deref()
 }
 
-/// How many bytes in clear a hop took that must take none. What the database does with them is a race:
-/// its greeting may be lost to a reset.
-fn passed_on(facts: &Facts<'_>, hop: Hop) -> Option<u64> {
+/// Bytes that a hop took which must take none but in TLS, or TLS of which must not be accepted. What the
+/// database does with them is a race: its greeting may be lost to a reset.
+fn passed_on(facts: &Facts<'_>, hop: Hop) -> Option<String> {
     let lines = facts.logs.get(&hop)?;
-    lines.iter().find_map(HopLine::passed_on_in_clear)
+    let passed = |line: &HopLine| {
+        let (bytes, how) = match line.passed_on_in_clear() {
+            Some(bytes) => (bytes, "without TLS"),
+            None => (line.passed_on_out_of_tls()?, "in TLS"),
+        };
+        Some(format!("took {bytes} bytes {how} and passed them on"))
+    };
+    lines.iter().find_map(passed)
 }
 
 /// What is known, and which evidence would tell the rest.

@@ -171,6 +171,18 @@ fn plaintext_without_a_line_of_the_ingress_establishes_nothing() {
     );
 }
 
+/// A server that speaks first may hang up on bytes that it does not understand before its greeting is out, and on
+/// a slow machine the window may be over before the greeting comes: the ingress took the session all the same.
+#[test]
+fn a_session_in_tls_that_the_ingress_passes_on_fails_though_no_greeting_came() {
+    let mut case = plaintext();
+    let taken = recorded("ok").case(refused(Outcome::Refused, Hop::Ingress, Cause::NotTls));
+    case.evidence.logs = taken.evidence.logs;
+    let verdict = judge(&case, Some(Status::Pass));
+    assert_eq!(verdict.status, Status::Fail, "{verdict:#?}");
+    insta::assert_snapshot!(verdict.summary, @"refused at ingress for not-tls: ingress took 247 bytes in TLS and passed them on");
+}
+
 #[test]
 fn a_refusal_while_a_process_ends_or_clocks_disagree_establishes_nothing() {
     let sources = [
