@@ -109,6 +109,10 @@ pub struct Facts {
     /// Istio's mesh configuration as the cluster has it (YAML, `MeshConfig` in Istio's `mesh/v1alpha1`), where the
     /// provider found one. `None`: that of the scenario holds.
     pub mesh_config: Option<String>,
+    /// Names of the log providers that `Telemetry` resources of the cluster choose beside it.
+    pub log_providers: Vec<String>,
+    /// The label by which a namespace gets sidecars: `istio-injection=enabled`, or `istio.io/rev` with a revision or tag.
+    pub injection: (String, String),
     /// Names and versions of what runs there: `envoy`, `mysqld`, `kubernetes`, `istio`.
     pub versions: BTreeMap<String, String>,
 }
@@ -135,6 +139,8 @@ impl Facts {
             egress: gateway("istio-egressgateway"),
             ingress: gateway("istio-ingressgateway"),
             mesh_config: None,
+            log_providers: Vec::new(),
+            injection: ("istio-injection".to_owned(), "enabled".to_owned()),
             versions: BTreeMap::new(),
         }
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use json_patch::Patch as JsonPatch;
-use meshproof_cluster::{ClientPod, EnvSource, Manifest, PodRef, Side};
+use meshproof_cluster::{ClientPod, EnvSource, Facts, Manifest, PodRef, Side};
 use meshproof_evidence::access_log::{MeshLogsError, Written};
 use meshproof_evidence::{Expected, MeshLogs};
 use meshproof_scenario::{Bindings, Cluster, Injection, Loaded, ObjectName, Scenario, substitute};
@@ -37,6 +37,7 @@ impl Setup {
         scenario: &Scenario,
         loaded: &Loaded,
         bindings: &Bindings,
+        facts: &Facts,
     ) -> Result<Self, String> {
         let cluster = scenario.clusters.get(crate::side::to_scenario(side));
         let text = |path: &str| -> Result<(String, String), String> {
@@ -50,7 +51,7 @@ impl Setup {
             namespaces: cluster
                 .namespaces
                 .iter()
-                .map(|(name, ns)| (name.value.clone(), labels(ns.injection)))
+                .map(|(name, ns)| (name.value.clone(), labels(ns.injection, facts)))
                 .collect(),
             certificates: cluster
                 .secrets
@@ -83,11 +84,19 @@ impl Setup {
                 Manifest::parse(Path::new(&file), &text).map_err(|error| error.to_string())?,
             );
         }
+        let mut providers = telemetry_providers(&setup.manifests);
+        if let Some(text) = &facts.mesh_config {
+            // What the cluster has is no fault of the scenario's.
+            providers.extend(facts.log_providers.iter().map(String::as_str));
+            let from = format!("the mesh configuration of cluster {side}");
+            setup.log_format = log_format(&from, text, &providers).unwrap_or_else(Err);
+            return Ok(setup);
+        }
         let path = &cluster.mesh_config.value;
         let config = loaded
             .file(path)
             .ok_or_else(|| format!("{path}: this file was not loaded with the scenario"))?;
-        setup.log_format = log_format(&config.file, &config.text, &setup.manifests)?;
+        setup.log_format = log_format(&config.file, &config.text, &providers)?;
         Ok(setup)
     }
 
@@ -125,11 +134,9 @@ impl Setup {
     }
 }
 
-fn labels(injection: Injection) -> BTreeMap<String, String> {
+fn labels(injection: Injection, facts: &Facts) -> BTreeMap<String, String> {
     match injection {
-        Injection::Enabled => {
-            BTreeMap::from([("istio-injection".to_owned(), "enabled".to_owned())])
-        }
+        Injection::Enabled => BTreeMap::from([facts.injection.clone()]),
         Injection::Disabled => BTreeMap::new(),
     }
 }
@@ -165,11 +172,10 @@ fn client_pod(
 
 /// The formats of access logs by the mesh configuration and the `Telemetry` resources that go with
 /// it. Where neither switches logs on, something else may have.
-fn log_format(file: &str, text: &str, manifests: &[Manifest]) -> Result<LogFormat, String> {
+fn log_format(file: &str, text: &str, providers: &[&str]) -> Result<LogFormat, String> {
     let config: Option<MeshLogs> =
         serde_saphyr::from_str(text).map_err(|error| format!("{file}: {error}"))?;
-    let providers = telemetry_providers(manifests);
-    let written = config.unwrap_or_default().written_by(&providers);
+    let written = config.unwrap_or_default().written_by(providers);
     match written {
         Ok(Written::Output(expected)) => Ok(Ok(expected)),
         Ok(Written::Nowhere(_)) => Ok(Ok(Expected::any_of_istio())),
@@ -247,7 +253,8 @@ mod tests {
         );
         let telemetry = "apiVersion: telemetry.istio.io/v1\nkind: Telemetry\nmetadata:\n  name: logs\nspec:\n  accessLogging:\n  - providers:\n    - name: mine\n";
         let manifests = Manifest::parse(Path::new("telemetry.yaml"), telemetry).unwrap();
-        let format = log_format("mesh.yaml", &config, &manifests).unwrap();
+        let providers = super::telemetry_providers(&manifests);
+        let format = log_format("mesh.yaml", &config, &providers).unwrap();
         assert_eq!(
             names(&format),
             ["extensionProviders[mine].envoyFileAccessLog.logFormat.text"]

@@ -4,10 +4,11 @@ use meshproof_cluster::{Facts, GatewayFacts};
 
 use super::gateways::{Gateway, GatewayKind, gateways};
 use super::istio::{
-    ControlPlane, Injector, control_planes, effective_revision, injectors, mesh_config_name,
+    ControlPlane, Injector, chosen_injector, control_planes, effective_revision, injectors,
+    mesh_config_name,
 };
 use super::look::Seen;
-use super::mesh::{Mesh, logging_telemetries};
+use super::mesh::{Mesh, log_providers, logging_telemetries};
 
 impl Seen {
     /// Control planes.
@@ -99,6 +100,9 @@ pub fn facts(known: Facts, seen: &Seen) -> Facts {
             .flatten()
             .map(|mesh| mesh.text)
             .or(known.mesh_config),
+        log_providers: log_providers(seen.telemetries.as_deref().unwrap_or_default()),
+        injection: chosen_injector(&seen.injectors())
+            .map_or(known.injection, Injector::label),
         versions,
         ..known
     }

@@ -49,6 +49,31 @@ pub struct Injector {
     pub by_injection_label: bool,
 }
 
+impl Injector {
+    /// The label of a namespace whose pods it takes.
+    pub fn label(&self) -> (String, String) {
+        if self.by_injection_label {
+            return ("istio-injection".to_owned(), "enabled".to_owned());
+        }
+        let revision = self.tag.as_ref().unwrap_or(&self.revision);
+        (REVISION.to_owned(), revision.clone())
+    }
+}
+
+/// The webhook whose sidecars a run gets: the one that takes `istio-injection=enabled`, else the only revision's.
+pub fn chosen_injector(injectors: &[Injector]) -> Option<&Injector> {
+    let by_label = injectors
+        .iter()
+        .find(|injector| injector.by_injection_label);
+    by_label.or_else(|| {
+        let first = injectors.first()?;
+        let one = injectors
+            .iter()
+            .all(|injector| injector.revision == first.revision);
+        one.then_some(first)
+    })
+}
+
 /// Control planes, by their Deployments.
 pub(super) fn control_planes(istiods: &[Deployment]) -> Vec<ControlPlane> {
     let found = istiods.iter().map(|istiod| {
@@ -87,13 +112,10 @@ fn injects_by_label(webhook: &MutatingWebhook) -> bool {
         && matches(webhook.object_selector.as_ref(), &Labels::new())
 }
 
-/// The revision that a namespace with `istio-injection=enabled` gets: that of the webhook which takes its pods.
+/// The revision that a run's namespaces get: that of the webhook which takes their pods.
 /// Where no webhook could be seen, the only control plane's.
 pub(super) fn effective_revision(planes: &[ControlPlane], injectors: &[Injector]) -> String {
-    let by_label = injectors
-        .iter()
-        .find(|injector| injector.by_injection_label);
-    let by_label = by_label.map(|injector| injector.revision.clone());
+    let by_label = chosen_injector(injectors).map(|injector| injector.revision.clone());
     let only = match planes {
         [only] => Some(only.revision.clone()),
         _ => None,
@@ -234,10 +256,34 @@ mod tests {
         assert_eq!(found[1].tag.as_deref(), Some("default"));
         assert_eq!(effective_revision(&[], &found), "canary");
         assert_eq!(
+            found[1].label(),
+            ("istio-injection".to_owned(), "enabled".to_owned())
+        );
+        assert_eq!(
             mesh_config_names(&[], &webhooks),
             [("istio-system", "istio"), ("istio-system", "istio-canary")]
                 .map(|(namespace, name)| (namespace.to_owned(), name.to_owned()))
         );
+    }
+
+    #[test]
+    fn without_a_default_the_only_revision_takes_the_pods() {
+        let revision = |name: &str| {
+            let labels = json!({"app": "sidecar-injector", "istio.io/rev": name});
+            webhook(&format!("istio-sidecar-injector-{name}"), labels, "istio.io/rev", name)
+        };
+        let one = injectors(&[revision("1-32")]);
+        let chosen = chosen_injector(&one).unwrap();
+        assert_eq!(
+            chosen.label(),
+            ("istio.io/rev".to_owned(), "1-32".to_owned())
+        );
+        assert_eq!(effective_revision(&[], &one), "1-32");
+        let two = injectors(&[revision("1-31"), revision("1-32")]);
+        assert_eq!(chosen_injector(&two), None);
+        let labels = json!({"istio.io/rev": "1-32", "istio.io/tag": "prod"});
+        let tag = injectors(&[webhook("tag", labels, "istio.io/rev", "prod")]);
+        assert_eq!(tag[0].label().1, "prod");
     }
 
     #[test]

@@ -96,6 +96,22 @@ pub(super) fn logging_telemetries(telemetries: &[DynamicObject]) -> Vec<String> 
     telemetries.iter().filter(logs).map(named).collect()
 }
 
+/// Names of the providers that these choose.
+pub(super) fn log_providers(telemetries: &[DynamicObject]) -> Vec<String> {
+    let logging = telemetries
+        .iter()
+        .filter_map(|telemetry| telemetry.data["spec"]["accessLogging"].as_array());
+    let on = logging.flatten().filter(|entry| entry["disabled"] != true);
+    let providers = on.filter_map(|entry| entry["providers"].as_array());
+    let named = providers
+        .flatten()
+        .filter_map(|provider| provider["name"].as_str());
+    let mut names: Vec<String> = named.map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -9,6 +9,6 @@ mod mesh;
 
 pub use self::facts::facts;
 pub use self::gateways::{Gateway, GatewayKind, GatewayService};
-pub use self::istio::{ControlPlane, Injector};
+pub use self::istio::{ControlPlane, Injector, chosen_injector};
 pub use self::look::{Look, Seen, Unseen, look};
 pub use self::mesh::Mesh;

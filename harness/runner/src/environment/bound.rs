@@ -54,7 +54,7 @@ pub(crate) async fn bind(loaded: &Loaded, clusters: &Clusters) -> Result<Bound, 
         .scenario
         .bind(&loaded.source, &bindings)
         .during(WHAT)?;
-    let mut bound = Bound::of(scenario, loaded, bindings)?;
+    let mut bound = Bound::of(scenario, loaded, bindings, clusters)?;
     if let Some(run) = run {
         bound = bound.into_guest(&run, loaded, clusters)?;
     }
@@ -69,8 +69,16 @@ fn guest(clusters: &Clusters) -> Option<&str> {
 }
 
 impl Bound {
-    fn of(scenario: Scenario, loaded: &Loaded, bindings: Bindings) -> Result<Self, SetupError> {
-        let setup = |side| Setup::of(side, &scenario, loaded, &bindings).during("read manifests");
+    fn of(
+        scenario: Scenario,
+        loaded: &Loaded,
+        bindings: Bindings,
+        clusters: &Clusters,
+    ) -> Result<Self, SetupError> {
+        let setup = |side| {
+            let facts = &clusters.get(side).facts;
+            Setup::of(side, &scenario, loaded, &bindings, facts).during("read manifests")
+        };
         let (client, server) = (setup(Side::Client)?, setup(Side::Server)?);
         Ok(Self {
             scenario,
@@ -98,7 +106,7 @@ impl Bound {
         let guest = guest.during("name what the run makes")?;
         let mut scenario = self.scenario;
         guest.scenario(&mut scenario);
-        let mut bound = Self::of(scenario, loaded, self.bindings)?;
+        let mut bound = Self::of(scenario, loaded, self.bindings, clusters)?;
         guest.manifests(to_scenario(Side::Client), &mut bound.client.manifests);
         guest.manifests(to_scenario(Side::Server), &mut bound.server.manifests);
         let names = ServerNames::of(&bound.scenario, [&bound.client, &bound.server]);

@@ -13,7 +13,9 @@ use crate::setup::Setup;
 
 /// Both set-ups of a bound scenario.
 fn setups(scenario: &Scenario, loaded: &Loaded, bindings: &Bindings) -> [Setup; 2] {
-    [Side::Client, Side::Server].map(|side| Setup::of(side, scenario, loaded, bindings).unwrap())
+    let facts = meshproof_cluster::Facts::istio_defaults("contexts");
+    [Side::Client, Side::Server]
+        .map(|side| Setup::of(side, scenario, loaded, bindings, &facts).unwrap())
 }
 
 fn picture(scenario: &Scenario, setups: &[Setup; 2]) -> Value {

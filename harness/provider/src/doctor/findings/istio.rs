@@ -1,7 +1,7 @@
 //! Control planes, and who gets sidecars. Pure.
 
 use super::{About, List};
-use crate::discover::GatewayKind;
+use crate::discover::{GatewayKind, Injector, chosen_injector};
 
 impl List {
     pub(super) fn istio(&mut self, about: &About<'_>) {
@@ -68,21 +68,15 @@ impl List {
             return;
         }
         let injectors = about.seen.injectors();
-        if let Some(injector) = injectors
-            .iter()
-            .find(|injector| injector.by_injection_label)
-        {
-            let Some(tag) = &injector.tag else {
-                self.ok(POINT, format!("webhook {}", injector.name));
-                return;
+        if let Some(injector) = chosen_injector(&injectors) {
+            let by = match injector.label() {
+                _ if injector.by_injection_label => String::new(),
+                (key, value) => format!(", for namespaces with {key}={value}"),
             };
-            self.ok(
-                POINT,
-                format!(
-                    "webhook {} (tag {tag}, revision {})",
-                    injector.name, injector.revision
-                ),
-            );
+            let of = injector.tag.as_ref().map_or_else(String::new, |tag| {
+                format!(" (tag {tag}, revision {})", injector.revision)
+            });
+            self.ok(POINT, format!("webhook {}{of}{by}", injector.name));
             return;
         }
         match injectors.first() {
@@ -94,8 +88,8 @@ impl List {
             Some(injector) => self.missing(
                 POINT,
                 format!(
-                    "namespaces with istio-injection=enabled get no sidecars: webhook {} takes only revision {}",
-                    injector.name, injector.revision
+                    "several revisions inject and none of them is the default: {}",
+                    revisions(&injectors)
                 ),
                 format!(
                     "istioctl --context {} tag set default --revision {}",
@@ -104,4 +98,14 @@ impl List {
             ),
         }
     }
+}
+
+fn revisions(injectors: &[Injector]) -> String {
+    let mut names: Vec<&str> = injectors
+        .iter()
+        .map(|injector| injector.revision.as_str())
+        .collect();
+    names.sort_unstable();
+    names.dedup();
+    names.join(", ")
 }

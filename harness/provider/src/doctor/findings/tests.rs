@@ -216,7 +216,14 @@ fn of_istio() -> Vec<Case> {
                 seen.webhooks = Err(Unseen::NotServed);
             },
         ),
-        case("injection by revision alone", Client, true, |seen| {
+        case("several revisions, no default", Client, true, |seen| {
+            let injector = |revision: &str| {
+                let name = format!("istio-sidecar-injector-{revision}");
+                webhook(&name, revision, "istio.io/rev", revision)
+            };
+            seen.webhooks = Ok(vec![injector("1-31"), injector("1-32")]);
+        }),
+        case("injection by revision alone", Client, false, |seen| {
             seen.istiods = Ok(vec![istiod("canary", 1)]);
             seen.webhooks = Ok(vec![webhook(
                 "istio-sidecar-injector-canary",
