@@ -170,6 +170,14 @@ impl ProxyLogs {
         .await
     }
 
+    /// Waits for a line of one hop after `marks`, or until `within` has passed.
+    pub(crate) async fn wait_line(&self, marks: &Marks, hop: Hop, within: Duration) -> bool {
+        self.wait(marks, within, |logs| {
+            logs.get(&hop).is_some_and(|lines| !lines.is_empty())
+        })
+        .await
+    }
+
     async fn wait(
         &self,
         marks: &Marks,

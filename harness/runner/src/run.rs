@@ -8,7 +8,7 @@ use meshproof_record::{
     CaseRecord, Evidence, Missing, Phase, Problem, RunRecord, SCHEMA, ScenarioRecord, Status, Tool,
     WaitTotal,
 };
-use meshproof_scenario::{At, Case, Loaded, Scenario};
+use meshproof_scenario::{At, Case, ExpectedLink, Loaded, Scenario};
 
 use crate::case::{self, Collected, Manner, Stage, Started};
 use crate::environment::{self, Bound, Environment, SetupError};
@@ -292,9 +292,10 @@ impl<'a> Work<'a> {
     /// What a case demands that nothing on these clusters can establish, whatever happens.
     fn lacks(&self, planned: &PlannedCase, case: &Case) -> Option<String> {
         let facts = &self.clusters.client.facts;
-        if case.expect.link.is_some() && facts.router_pod.is_none() {
+        let link = case.expect.link.as_ref().map(|link| link.value);
+        if link == Some(ExpectedLink::Readable) && facts.router_pod.is_none() {
             return Some(format!(
-                "`link` needs a capture between the clusters, and the provider {} has none",
+                "`link: readable` shows that a capture between the clusters sees what crosses in clear, and the provider {} has none",
                 facts.provider
             ));
         }

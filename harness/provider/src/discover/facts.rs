@@ -101,8 +101,7 @@ pub fn facts(known: Facts, seen: &Seen) -> Facts {
             .map(|mesh| mesh.text)
             .or(known.mesh_config),
         log_providers: log_providers(seen.telemetries.as_deref().unwrap_or_default()),
-        injection: chosen_injector(&seen.injectors())
-            .map_or(known.injection, Injector::label),
+        injection: chosen_injector(&seen.injectors()).map_or(known.injection, Injector::label),
         versions,
         ..known
     }

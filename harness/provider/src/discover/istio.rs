@@ -270,7 +270,12 @@ mod tests {
     fn without_a_default_the_only_revision_takes_the_pods() {
         let revision = |name: &str| {
             let labels = json!({"app": "sidecar-injector", "istio.io/rev": name});
-            webhook(&format!("istio-sidecar-injector-{name}"), labels, "istio.io/rev", name)
+            webhook(
+                &format!("istio-sidecar-injector-{name}"),
+                labels,
+                "istio.io/rev",
+                name,
+            )
         };
         let one = injectors(&[revision("1-32")]);
         let chosen = chosen_injector(&one).unwrap();

@@ -29,7 +29,13 @@ impl Link {
         let (wire, mark) = match (&running.stage.environment.wire, self.0) {
             (Ok(wire), Ok(mark)) => (wire, mark),
             (Err(why), _) => {
-                running.missing(source::WIRE, why.clone());
+                let nowhere = running.stage.clusters.client.facts.router_pod.is_none();
+                let source = if nowhere {
+                    source::NO_CAPTURE
+                } else {
+                    source::WIRE
+                };
+                running.missing(source, why.clone());
                 return Vec::new();
             }
             (_, Err(why)) => {

@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use meshproof_evidence::Opening;
-use meshproof_record::Hold;
+use meshproof_record::{Hold, Hop};
+use meshproof_scenario::ExpectedLink;
 use meshproof_sql::{ClientEnd, client_end};
 
 use super::{LINES_WITHIN, Running, exec};
@@ -44,7 +45,15 @@ pub(super) async fn collect(running: &mut Running<'_>) {
 
 /// Whether anything is to be read from the access logs.
 pub(super) fn needs_path(running: &Running<'_>) -> bool {
-    !running.case.expect.path.is_empty() || !running.case.expect.legs.is_empty()
+    let expect = &running.case.expect;
+    !expect.path.is_empty() || !expect.legs.is_empty() || link_by_logs(running).is_some()
+}
+
+/// What a case says of the link, where only the gateways can tell.
+fn link_by_logs(running: &Running<'_>) -> Option<ExpectedLink> {
+    let nowhere = running.stage.clusters.client.facts.router_pod.is_none();
+    let link = running.case.expect.link.as_ref().filter(|_| nowhere);
+    link.map(|link| link.value)
 }
 
 /// Lines that name the cause come at once or not at all: the window is the detector's.
@@ -65,5 +74,11 @@ pub(super) async fn refused(
             what,
             ms: held.as_secs_f64() * 1000.0,
         });
+    }
+    // That the ingress has no line means nothing before it had time to write one.
+    if link_by_logs(running) == Some(ExpectedLink::Nothing) {
+        let left = window.saturating_sub(started.elapsed());
+        let line = logs.wait_line(marks, Hop::Ingress, left);
+        let _came = running.stage.timing.wait(Wait::Lines, line).await;
     }
 }

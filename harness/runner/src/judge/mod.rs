@@ -13,6 +13,7 @@ mod continuous;
 pub(crate) mod counters;
 mod database;
 mod facts;
+mod gateways;
 mod negative;
 mod observed;
 mod path;
@@ -40,6 +41,8 @@ pub mod source {
     pub const NETWORK: &str = "network";
     /// The capture on the link between the clusters.
     pub const WIRE: &str = "wire";
+    /// A capture on the link, where the provider has no place for one whatever happens.
+    pub const NO_CAPTURE: &str = "wire, on this provider";
     /// The database's counters.
     pub const DATABASE: &str = "database";
     /// The query on the server's side.

@@ -9,7 +9,7 @@ use meshproof_record::{
 
 use super::checks::Checks;
 use super::facts::Facts;
-use super::source;
+use super::{gateways, source};
 
 /// The titles of the checks.
 const SECRET: &str = "crossing stays secret";
@@ -21,9 +21,19 @@ pub(super) fn check(facts: &Facts<'_>, checks: &mut Checks) {
     let Some(expected) = facts.case.expectation.link else {
         return;
     };
+    let connected = facts.case.expectation.outcome == Outcome::Connected;
+    // A capture that failed is not replaced: it was there to see what the gateways do not say.
+    if facts.is_missing(source::NO_CAPTURE) {
+        return match expected {
+            ExpectedLink::Secret => gateways::secret(facts, connected, SECRET, checks),
+            ExpectedLink::Nothing => gateways::nothing(facts, NOTHING, checks),
+            ExpectedLink::Readable => {
+                checks.unknown(READABLE, facts.why_missing(source::NO_CAPTURE));
+            }
+        };
+    }
     let wire = facts.case.evidence.wire.as_ref();
     let wire = wire.ok_or_else(|| facts.why_missing(source::WIRE));
-    let connected = facts.case.expectation.outcome == Outcome::Connected;
     match expected {
         ExpectedLink::Secret => secret(wire, connected, checks),
         ExpectedLink::Readable => readable(wire, checks),

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used)]
 
 mod continuous;
+mod gateways;
 mod negative;
 mod positive;
 mod probe;
