@@ -107,7 +107,7 @@ fn outcome(outcome: scenario::Outcome) -> record::Outcome {
     }
 }
 
-fn hop(hop: scenario::Hop) -> record::Hop {
+pub(crate) fn hop(hop: scenario::Hop) -> record::Hop {
     match hop {
         scenario::Hop::Client => record::Hop::Client,
         scenario::Hop::ClientSidecar => record::Hop::ClientSidecar,

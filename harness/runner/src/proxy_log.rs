@@ -149,10 +149,17 @@ impl ProxyLogs {
             .unwrap_or_default()
     }
 
-    /// Waits until the lines after `marks` make one complete path, or until `within` has passed.
-    pub(crate) async fn wait_complete(&self, marks: &Marks, within: Duration) -> bool {
+    /// Waits until the lines after `marks` make one path that passes all of `hops`, or until `within` has passed. A
+    /// session that ends outside both clusters has lines of the first hops alone.
+    pub(crate) async fn wait_path(
+        &self,
+        marks: &Marks,
+        hops: &BTreeSet<Hop>,
+        within: Duration,
+    ) -> bool {
         self.wait(marks, within, |logs| {
-            stitch(logs).sessions.iter().any(SessionPath::is_complete)
+            let passes = |path: &SessionPath<'_>| hops.iter().all(|hop| path.line(*hop).is_some());
+            stitch(logs).sessions.iter().any(passes)
         })
         .await
     }

@@ -122,7 +122,7 @@ pub(crate) async fn nothing_is_created_where_something_is_missing(
         .await;
     gone.unwrap();
     let trace = folder.path().join("trace.jsonl");
-    let scenario = folder.scenario(|text| format!("{text}\n"));
+    let scenario = folder.scenario();
     let gone = async { while folder.meshproof(&["doctor"]).await.code == 0 {} };
     tokio::time::timeout(GONE_WITHIN, gone).await.unwrap();
     let trace_argument = trace.to_str().unwrap();

@@ -6,9 +6,8 @@ use meshproof_probe::{
 use meshproof_record::{Hold, ProbeReport};
 use meshproof_scenario::{self as scenario, Speaks};
 
-use super::{CONNECT_TIMEOUT, LINES_WITHIN, Running, exec, session};
+use super::{CONNECT_TIMEOUT, Running, exec, session};
 use crate::judge::source;
-use crate::timing::Wait;
 
 /// What a window is held for.
 const WATCHED: &str = "a greeting for the prober";
@@ -41,10 +40,7 @@ pub(super) async fn collect(running: &mut Running<'_>) {
         Err(why) => running.missing(source::CLIENT, why),
     }
     if greeted {
-        if session::needs_path(running) {
-            let complete = logs.wait_complete(&marks, logs.flush() + LINES_WITHIN);
-            let _complete = running.stage.timing.wait(Wait::Lines, complete).await;
-        }
+        session::path(running, &marks).await;
     } else {
         session::refused(running, &marks, running.opening()).await;
     }

@@ -1,9 +1,11 @@
 //! Sessions made one after the other while the environment changes step by step: a rotation.
 
+use std::collections::BTreeSet;
 use std::future::Future;
 
 use futures::future::{self, Either};
 use meshproof_cluster::{ClientPod, Command, Output};
+use meshproof_evidence::PATH;
 use meshproof_record::{ClientEvidence, ContinuousEvidence, Evidence, Missing};
 use meshproof_scenario::{Case, Overlay};
 use meshproof_sql::{ClientEnd, client_end};
@@ -69,7 +71,8 @@ pub(crate) async fn collect(
     };
     let logs = &environment.logs;
     let within = logs.flush() + LINES_WITHIN;
-    let _complete = logs.wait_complete(&marks, within).await;
+    let hops = BTreeSet::from(PATH);
+    let _came = logs.wait_path(&marks, &hops, within).await;
     logs.collect(&marks, &mut evidence);
     let why = "sessions of the case itself go on while it is judged";
     evidence.missing.push(Missing {

@@ -1,14 +1,17 @@
 //! A MySQL client's session, whether it is to succeed or to be refused.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
-use meshproof_evidence::Opening;
+use meshproof_evidence::{Opening, PATH};
 use meshproof_record::{Hold, Hop};
 use meshproof_scenario::ExpectedLink;
 use meshproof_sql::{ClientEnd, client_end};
 
 use super::{LINES_WITHIN, Running, exec};
+use crate::expectation;
 use crate::judge::source;
+use crate::proxy_log::Marks;
 use crate::timing::Wait;
 
 pub(super) async fn collect(running: &mut Running<'_>) {
@@ -33,20 +36,38 @@ pub(super) async fn collect(running: &mut Running<'_>) {
         }
         Err(why) => running.missing(source::CLIENT, why),
     }
-    if connected && needs_path(running) {
-        let complete = logs.wait_complete(&marks, logs.flush() + LINES_WITHIN);
-        // Without a complete path the judge says where the chain breaks.
-        let _complete = running.stage.timing.wait(Wait::Lines, complete).await;
-    } else if !connected {
+    if connected {
+        path(running, &marks).await;
+    } else {
         refused(running, &marks, Opening::ServerFirst).await;
     }
     logs.collect(&marks, &mut running.evidence);
 }
 
-/// Whether anything is to be read from the access logs.
-pub(super) fn needs_path(running: &Running<'_>) -> bool {
+/// Waits for the lines of a session that got through. Without them the judge says where the chain breaks.
+pub(super) async fn path(running: &Running<'_>, marks: &Marks) {
+    let hops = hops(running);
+    if hops.is_empty() {
+        return;
+    }
+    let logs = &running.stage.environment.logs;
+    let lines = logs.wait_path(marks, &hops, logs.flush() + LINES_WITHIN);
+    let _came = running.stage.timing.wait(Wait::Lines, lines).await;
+}
+
+/// Whose lines a case is judged by.
+fn hops(running: &Running<'_>) -> BTreeSet<Hop> {
     let expect = &running.case.expect;
-    !expect.path.is_empty() || !expect.legs.is_empty() || link_by_logs(running).is_some()
+    let path = expect.path.iter().map(|hop| hop.hop.value);
+    // A leg is told by who received it.
+    let legs = expect
+        .legs
+        .iter()
+        .flat_map(|leg| [leg.from.value, leg.to.value]);
+    let named = path.chain(legs).map(expectation::hop);
+    let link = link_by_logs(running).map(|_| Hop::Ingress);
+    let proxies = named.chain(link).filter(|hop| PATH.contains(hop));
+    proxies.collect()
 }
 
 /// What a case says of the link, where only the gateways can tell.
@@ -57,11 +78,7 @@ fn link_by_logs(running: &Running<'_>) -> Option<ExpectedLink> {
 }
 
 /// Lines that name the cause come at once or not at all: the window is the detector's.
-pub(super) async fn refused(
-    running: &mut Running<'_>,
-    marks: &crate::proxy_log::Marks,
-    opening: Opening,
-) {
+pub(super) async fn refused(running: &mut Running<'_>, marks: &Marks, opening: Opening) {
     let logs = &running.stage.environment.logs;
     let window = running.window();
     let started = std::time::Instant::now();
