@@ -14,10 +14,10 @@ use meshproof_cluster::{ClientPod, ClusterAccess, Command, Facts, PodRef, Side};
 use meshproof_evidence::wire::gaps;
 use meshproof_pocket::{ClusterName, Pocket};
 use meshproof_record::{
-    Status, WireConnection, WireEvidence, WireOpening, WireSeen, WireSide, WireSpeech,
+    Check, Status, WireConnection, WireEvidence, WireOpening, WireSeen, WireSide, WireSpeech,
 };
 use meshproof_runner::{Clusters, Nobody, Options, ScenarioRun, Stop, Wire};
-use meshproof_scenario::Loaded;
+use meshproof_scenario::{ExpectedLink, Loaded};
 
 /// The content of the row that the tutorial's session writes and reads.
 const CANARY: &str = "Crypto Hi";
@@ -34,9 +34,13 @@ fn main() -> ExitCode {
         Trial::ignorable_test("the_link_is_captured", || {
             support::trial(the_link_is_captured)
         }),
-        Trial::ignorable_test("a_provider_without_a_router_skips_what_needs_one", || {
-            support::trial(a_provider_without_a_router_skips_what_needs_one)
+        Trial::ignorable_test("without_a_router_the_gateways_say_what_crosses", || {
+            support::trial(without_a_router_the_gateways_say_what_crosses)
         }),
+        Trial::ignorable_test(
+            "without_a_router_what_only_a_capture_shows_is_skipped",
+            || support::trial(without_a_router_what_only_a_capture_shows_is_skipped),
+        ),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
 }
@@ -87,22 +91,48 @@ async fn the_link_is_captured(pocket: Pocket, loaded: &Loaded) {
     pocket.stop().await.unwrap();
 }
 
-/// The same clusters, of which nobody says that there is a router: what only a capture can show is skipped.
-async fn a_provider_without_a_router_skips_what_needs_one(pocket: Pocket, loaded: &Loaded) {
+/// The same clusters, of which nobody says that there is a router: the ingress gateway's log stands in for the
+/// capture, and the check says so.
+async fn without_a_router_the_gateways_say_what_crosses(pocket: Pocket, loaded: &Loaded) {
+    let (clusters, options) = blind(&pocket);
+    let done = run(loaded, &clusters, &options).await;
+    let verdict = &done.scenario.cases[0].verdict;
+    assert_eq!(verdict.status, Status::Pass, "{verdict:#?}");
+    let link = |check: &&Check| check.what == "crossing stays secret";
+    let check = verdict.checks.iter().find(link).unwrap();
+    assert!(
+        check.detail.contains("the link itself was not captured"),
+        "{check:?}"
+    );
+    pocket.stop().await.unwrap();
+}
+
+/// Clusters of a provider without a router, and the one case to run.
+fn blind(pocket: &Pocket) -> (Clusters, Options) {
     let facts = Facts {
         router_pod: None,
         ..support::facts()
     };
-    let clusters = clusters(&pocket, &facts, "blind");
     let options = Options {
         cases: Some(vec!["sql-crosses-encrypted".to_owned()]),
         ..Options::default()
     };
-    let done = run(loaded, &clusters, &options).await;
+    (clusters(pocket, &facts, "blind"), options)
+}
+
+async fn without_a_router_what_only_a_capture_shows_is_skipped(pocket: Pocket, loaded: &Loaded) {
+    let (clusters, options) = blind(&pocket);
+    let mut readable = loaded.clone();
+    let expect = &mut readable.scenario.cases.value[0].value.expect.value;
+    expect.link.as_mut().unwrap().value = ExpectedLink::Readable;
+    let done = run(&readable, &clusters, &options).await;
     let verdict = &done.scenario.cases[0].verdict;
     assert_eq!(verdict.status, Status::Skipped, "{verdict:#?}");
-    let why = "`link` needs a capture between the clusters, and the provider embedded has none";
-    assert_eq!(verdict.summary, why);
+    assert!(
+        verdict.summary.starts_with("`link: readable` shows"),
+        "{}",
+        verdict.summary
+    );
     pocket.stop().await.unwrap();
 }
 
