@@ -18,7 +18,11 @@ impl FirstPacket {
             .filter(|c| !c.is_whitespace())
             .take(10)
             .collect();
-        let byte = |pair: &[char]| u8::from_str_radix(&String::from_iter(pair), 16).ok();
+        // A digit short is another byte, and a sign is no digit.
+        let byte = |pair: &[char]| match pair {
+            [high, low] => u8::try_from(high.to_digit(16)? * 16 + low.to_digit(16)?).ok(),
+            _ => None,
+        };
         let bytes: Vec<u8> = digits.chunks(2).map_while(byte).collect();
         match bytes.as_slice() {
             [_, _, _, 0, 0x0a] => Some(Self::Greeting),
@@ -52,6 +56,8 @@ mod tests {
             "15 03 01 00 02 02",
             "HTTP/1.1",
             "64 00 00 01 0a",
+            "64 00 00 00 a",
+            "64 00 00 00 +a",
         ] {
             assert_eq!(FirstPacket::read(other), None, "{other}");
         }
