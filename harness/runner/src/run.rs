@@ -291,12 +291,11 @@ impl<'a> Work<'a> {
 
     /// What a case demands that nothing on these clusters can establish, whatever happens.
     fn lacks(&self, planned: &PlannedCase, case: &Case) -> Option<String> {
-        let facts = &self.clusters.client.facts;
         let link = case.expect.link.as_ref().map(|link| link.value);
-        if link == Some(ExpectedLink::Readable) && facts.router_pod.is_none() {
+        if link == Some(ExpectedLink::Readable) && !self.clusters.can_capture() {
             return Some(format!(
                 "`link: readable` shows that a capture between the clusters sees what crosses in clear, and the provider {} has none",
-                facts.provider
+                self.clusters.client.facts.provider
             ));
         }
         let mut all = self.clusters.both().into_iter();

@@ -20,6 +20,11 @@ impl Clusters {
         }
     }
 
+    /// Whether there is a place to capture at on the link between them.
+    pub(crate) fn can_capture(&self) -> bool {
+        self.client.facts.router_pod.is_some()
+    }
+
     /// Both, the client's first.
     pub fn both(&self) -> [&ClusterAccess; 2] {
         [&self.client, &self.server]

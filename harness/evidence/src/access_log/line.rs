@@ -106,18 +106,21 @@ impl HopLine {
     /// How many bytes came in clear and went on to somebody, where the line tells.
     pub fn passed_on_in_clear(&self) -> Option<u64> {
         let plaintext = self.tls_version.is_absent() && self.sni.is_absent();
-        let passed = plaintext && self.upstream_local.value().is_some();
-        let bytes = self.bytes_received.value().copied();
-        bytes.filter(|bytes| passed && *bytes > 0)
+        self.passed_on().filter(|_| plaintext)
     }
 
     /// How many bytes came out of TLS that ended here and went on to somebody, where the line tells: the
     /// connection was accepted, certificate and all, for none are read before.
     pub fn passed_on_out_of_tls(&self) -> Option<u64> {
         let accepted = self.tls_version.value().is_some();
-        let passed = accepted && self.upstream_local.value().is_some();
+        self.passed_on().filter(|_| accepted)
+    }
+
+    /// How many bytes came and went on to somebody.
+    fn passed_on(&self) -> Option<u64> {
+        self.upstream_local.value()?;
         let bytes = self.bytes_received.value().copied();
-        bytes.filter(|bytes| passed && *bytes > 0)
+        bytes.filter(|bytes| *bytes > 0)
     }
 
     /// When the connection closed.

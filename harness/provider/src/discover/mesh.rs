@@ -3,6 +3,7 @@
 use k8s_openapi::api::core::v1::ConfigMap;
 use meshproof_cluster::kube::core::DynamicObject;
 use serde::Deserialize;
+use serde_json::Value;
 
 /// What a mesh configuration says, as far as it concerns a run.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,11 +84,7 @@ impl Mesh {
 
 /// Namespaces and names of Telemetries that name a provider of access logs and do not switch it off.
 pub(super) fn logging_telemetries(telemetries: &[DynamicObject]) -> Vec<String> {
-    let logs = |telemetry: &&DynamicObject| {
-        let logging = &telemetry.data["spec"]["accessLogging"];
-        let mut entries = logging.as_array().into_iter().flatten();
-        entries.any(|entry| entry["disabled"] != true)
-    };
+    let logs = |telemetry: &&DynamicObject| logging(telemetry).next().is_some();
     let named = |telemetry: &DynamicObject| {
         let namespace = telemetry.metadata.namespace.as_deref().unwrap_or_default();
         let name = telemetry.metadata.name.as_deref().unwrap_or_default();
@@ -98,11 +95,8 @@ pub(super) fn logging_telemetries(telemetries: &[DynamicObject]) -> Vec<String> 
 
 /// Names of the providers that these choose.
 pub(super) fn log_providers(telemetries: &[DynamicObject]) -> Vec<String> {
-    let logging = telemetries
-        .iter()
-        .filter_map(|telemetry| telemetry.data["spec"]["accessLogging"].as_array());
-    let on = logging.flatten().filter(|entry| entry["disabled"] != true);
-    let providers = on.filter_map(|entry| entry["providers"].as_array());
+    let entries = telemetries.iter().flat_map(logging);
+    let providers = entries.filter_map(|entry| entry["providers"].as_array());
     let named = providers
         .flatten()
         .filter_map(|provider| provider["name"].as_str());
@@ -110,6 +104,13 @@ pub(super) fn log_providers(telemetries: &[DynamicObject]) -> Vec<String> {
     names.sort();
     names.dedup();
     names
+}
+
+/// What a Telemetry says of access logs, without what it switches off.
+fn logging(telemetry: &DynamicObject) -> impl Iterator<Item = &Value> {
+    let entries = telemetry.data["spec"]["accessLogging"].as_array();
+    let entries = entries.into_iter().flatten();
+    entries.filter(|entry| entry["disabled"] != true)
 }
 
 #[cfg(test)]

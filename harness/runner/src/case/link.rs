@@ -29,11 +29,10 @@ impl Link {
         let (wire, mark) = match (&running.stage.environment.wire, self.0) {
             (Ok(wire), Ok(mark)) => (wire, mark),
             (Err(why), _) => {
-                let nowhere = running.stage.clusters.client.facts.router_pod.is_none();
-                let source = if nowhere {
-                    source::NO_CAPTURE
-                } else {
+                let source = if running.stage.clusters.can_capture() {
                     source::WIRE
+                } else {
+                    source::NO_CAPTURE
                 };
                 running.missing(source, why.clone());
                 return Vec::new();

@@ -59,7 +59,7 @@ pub(super) async fn path(running: &Running<'_>, marks: &Marks) {
 fn hops(running: &Running<'_>) -> BTreeSet<Hop> {
     let expect = &running.case.expect;
     let path = expect.path.iter().map(|hop| hop.hop.value);
-    // A leg is told by who received it.
+    // A leg is told by who received it, and followed from who sent it.
     let legs = expect
         .legs
         .iter()
@@ -72,9 +72,9 @@ fn hops(running: &Running<'_>) -> BTreeSet<Hop> {
 
 /// What a case says of the link, where only the gateways can tell.
 fn link_by_logs(running: &Running<'_>) -> Option<ExpectedLink> {
-    let nowhere = running.stage.clusters.client.facts.router_pod.is_none();
-    let link = running.case.expect.link.as_ref().filter(|_| nowhere);
-    link.map(|link| link.value)
+    let link = running.case.expect.link.as_ref();
+    link.filter(|_| !running.stage.clusters.can_capture())
+        .map(|link| link.value)
 }
 
 /// Lines that name the cause come at once or not at all: the window is the detector's.

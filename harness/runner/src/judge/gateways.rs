@@ -21,17 +21,14 @@ pub(super) fn secret(facts: &Facts<'_>, connected: bool, title: &str, checks: &m
         Ok(lines) => lines,
         Err(why) => return checks.unknown(title, format!("{why}; {OPEN}")),
     };
+    let who = words::hop(Hop::Ingress);
     if let Some(bytes) = lines.iter().find_map(HopLine::passed_on_in_clear) {
-        let who = words::hop(Hop::Ingress);
         return checks.fail(title, format!("{who} took {bytes} bytes without TLS"));
     }
     if !connected {
-        return checks.pass(
-            title,
-            format!("{} took nothing in clear; {OPEN}", words::hop(Hop::Ingress)),
-        );
+        return checks.pass(title, format!("{who} took nothing in clear; {OPEN}"));
     }
-    let mut shown = Err(format!("{} logged no session", words::hop(Hop::Ingress)));
+    let mut shown = Err(format!("{who} logged no session"));
     for line in lines {
         match prove(Hop::Egress, Hop::Ingress, line).encrypted {
             Shown::Yes(tls) => shown = Ok(tls),
@@ -40,10 +37,7 @@ pub(super) fn secret(facts: &Facts<'_>, connected: bool, title: &str, checks: &m
         }
     }
     match shown {
-        Ok(tls) => {
-            let who = words::hop(Hop::Ingress);
-            checks.pass(title, format!("{who} took it in {tls}; {OPEN}"));
-        }
+        Ok(tls) => checks.pass(title, format!("{who} took it in {tls}; {OPEN}")),
         Err(why) => checks.unknown(title, format!("{why}; {OPEN}")),
     }
 }

@@ -3,7 +3,7 @@
 use meshproof_record::{CaseRecord, Check, ExpectedLink, Hop, Missing, Outcome, Status};
 use meshproof_runner::{judge, source};
 
-use crate::support::{expects, recorded, refused};
+use crate::support::{expects, recorded, refused, silence};
 
 fn case(id: &str, link: ExpectedLink) -> CaseRecord {
     let recorded = recorded(id);
@@ -80,25 +80,14 @@ fn without_the_ingress_log_nothing_is_known() {
 #[test]
 fn a_session_without_a_line_of_the_ingress_establishes_nothing() {
     let mut case = case("ok", ExpectedLink::Secret);
-    case.evidence
-        .logs
-        .get_mut(&Hop::Ingress)
-        .unwrap()
-        .lines
-        .clear();
+    silence(&mut case, Hop::Ingress);
     assert_eq!(secret(&case).status, Status::Inconclusive);
 }
 
 #[test]
 fn nothing_crosses_where_the_ingress_logged_nothing() {
     let mut quiet = case("ok", ExpectedLink::Nothing);
-    quiet
-        .evidence
-        .logs
-        .get_mut(&Hop::Ingress)
-        .unwrap()
-        .lines
-        .clear();
+    silence(&mut quiet, Hop::Ingress);
     assert_eq!(nothing(&quiet).status, Status::Pass);
     assert_eq!(
         nothing(&case("ok", ExpectedLink::Nothing)).status,

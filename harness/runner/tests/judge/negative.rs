@@ -1,6 +1,6 @@
 //! The judge on sessions that must be refused.
 
-use crate::support::{HOST, all, recorded, refused};
+use crate::support::{HOST, all, recorded, refused, silence};
 use meshproof_record::{
     CaseRecord, Cause, Check, Hold, Hop, Missing, NetworkEvidence, Outcome, Resolution, Status,
 };
@@ -159,12 +159,7 @@ fn a_pass_tells_whether_the_greeting_came() {
 #[test]
 fn plaintext_without_a_line_of_the_ingress_establishes_nothing() {
     let mut case = plaintext();
-    case.evidence
-        .logs
-        .get_mut(&Hop::Ingress)
-        .unwrap()
-        .lines
-        .clear();
+    silence(&mut case, Hop::Ingress);
     assert_eq!(
         judge(&case, Some(Status::Pass)).status,
         Status::Inconclusive

@@ -4,7 +4,7 @@ use meshproof_record::{CaseRecord, Cause, Hop, NetworkEvidence, Outcome, Status}
 use meshproof_runner::judge;
 use serde_json::{Value, json};
 
-use crate::support::{expects, recorded, refused};
+use crate::support::{expects, recorded, refused, silence};
 
 /// A report of TLS to the ingress gateway, with what is put over it.
 fn report(change: Value) -> Value {
@@ -91,12 +91,7 @@ fn lines_of_other_sessions_do_not_name_the_sender_of_an_alert() {
     let verdict = judge(&case, Some(Status::Pass));
     assert_eq!(verdict.status, Status::Pass, "{verdict:#?}");
     // Without a line at the port that was dialled nobody is named.
-    case.evidence
-        .logs
-        .get_mut(&Hop::Ingress)
-        .unwrap()
-        .lines
-        .clear();
+    silence(&mut case, Hop::Ingress);
     assert_eq!(status(&case), Status::Inconclusive);
 }
 

@@ -69,9 +69,11 @@ impl List {
         }
         let injectors = about.seen.injectors();
         if let Some(injector) = chosen_injector(&injectors) {
-            let by = match injector.label() {
-                _ if injector.by_injection_label => String::new(),
-                (key, value) => format!(", for namespaces with {key}={value}"),
+            let by = if injector.by_injection_label {
+                String::new()
+            } else {
+                let (key, value) = injector.label();
+                format!(", for namespaces with {key}={value}")
             };
             let of = injector.tag.as_ref().map_or_else(String::new, |tag| {
                 format!(" (tag {tag}, revision {})", injector.revision)
