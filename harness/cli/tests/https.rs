@@ -75,7 +75,7 @@ async fn a_guest_leaves_what_it_found(served: &Served, loaded: &Loaded) {
     let (file, mut clusters) = (support::scenario(), served.clusters().await);
     clusters.client.facts.ephemeral = false;
     clusters.server.facts.ephemeral = false;
-    let before = objects::of(&clusters).await;
+    let before = objects::settled(&clusters).await;
     let (options, stop) = (Options::default(), Stop::new());
     let run = meshproof_runner::run(loaded, &file, &clusters, &options, &Nobody, &stop);
     let done = Box::pin(run).await;
@@ -96,7 +96,7 @@ async fn every_scenario_passes_as_a_guest(served: &Served, _: &Loaded) {
     let mut clusters = served.clusters().await;
     clusters.client.facts.ephemeral = false;
     clusters.server.facts.ephemeral = false;
-    let before = objects::of(&clusters).await;
+    let before = objects::settled(&clusters).await;
     let folder = support::scenario().parent().unwrap().to_owned();
     let files = std::fs::read_dir(folder).unwrap();
     let mut files: Vec<_> = files.map(|entry| entry.unwrap().path()).collect();

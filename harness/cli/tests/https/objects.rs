@@ -34,8 +34,21 @@ const ASKED_EVERY: Duration = Duration::from_millis(50);
 /// Every object by cluster, kind and name, without versions, times and status.
 pub(crate) type Objects = BTreeMap<String, Value>;
 
+/// Everything that is there once the clusters have done what they do by themselves at their start: a pod that is not
+/// placed yet would differ from itself later.
+pub(crate) async fn settled(clusters: &Clusters) -> Objects {
+    for (access, gateway) in [
+        (&clusters.client, &clusters.client.facts.egress),
+        (&clusters.server, &clusters.server.facts.ingress),
+    ] {
+        let ready = access.wait_ready_pods(&gateway.namespace, &gateway.selector);
+        ready.await.unwrap();
+    }
+    of(clusters).await
+}
+
 /// Everything that is there now.
-pub(crate) async fn of(clusters: &Clusters) -> Objects {
+async fn of(clusters: &Clusters) -> Objects {
     let mut found = Objects::new();
     for access in clusters.both() {
         for (group, version, kind) in KINDS {
@@ -75,10 +88,14 @@ pub(crate) async fn wait_for(clusters: &Clusters, before: &Objects) {
         return;
     }
     let after = of(clusters).await;
-    let left: Vec<&String> = after
-        .keys()
-        .filter(|key| !before.contains_key(*key))
+    let left = after.keys().filter(|key| !before.contains_key(*key));
+    let differ = before
+        .iter()
+        .filter(|(key, was)| after.get(*key) != Some(was));
+    let differ = differ.map(|(key, was)| format!("{key}: was {was}, is {:?}", after.get(key)));
+    let wrong: Vec<String> = left
+        .map(|key| format!("{key} was left"))
+        .chain(differ)
         .collect();
-    assert_eq!(left, Vec::<&String>::new(), "objects that the run left");
-    assert_eq!(after, *before);
+    assert_eq!(wrong, Vec::<String>::new());
 }
