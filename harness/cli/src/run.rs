@@ -4,6 +4,7 @@ mod embedded;
 pub(crate) mod ending;
 mod existing;
 pub(crate) mod journal;
+mod queue;
 mod step_summary;
 mod stop;
 mod watch;

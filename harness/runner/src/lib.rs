@@ -4,6 +4,7 @@
 //! - [`plan`]: what will be done, printable, without clusters.
 //! - [`run`]: does it on two [`Clusters`] and returns a [`ScenarioRun`]; [`Header::record`] makes the
 //!   run record of one or more of them.
+//! - [`run_after`]: the same where a scenario may find what the one before has set up; [`together`] says which can.
 //! - [`judge`] and [`rejudge`]: verdicts from recorded evidence alone, pure.
 //! - [`explain`]: who refused a recorded session and why, by the same attribution, pure.
 //!
@@ -20,6 +21,7 @@ mod expectation;
 mod explain;
 mod guest;
 mod judge;
+mod kept;
 mod log_clock;
 mod observer;
 mod plan;
@@ -30,15 +32,18 @@ mod setup;
 mod side;
 mod stop;
 mod timing;
+mod together;
 mod variation;
 mod wire;
 mod words;
 
 pub use explain::{Confidence, Explained, RecordError, Shape, explain};
 pub use judge::{judge, not_run, rejudge, source};
+pub use kept::Kept;
 pub use observer::{Event, Nobody, Observer};
 pub use plan::{Plan, PlannedCase, names, names_of, plan};
-pub use run::{Header, Options, ScenarioRun, run};
+pub use run::{Header, Options, ScenarioRun, run, run_after};
 pub use side::Clusters;
 pub use stop::Stop;
+pub use together::together;
 pub use wire::{Wire, WireMark, canaries};

@@ -117,6 +117,13 @@ impl ProxyLogs {
         }
     }
 
+    /// Why one of the logs is not followed, or not any more.
+    pub(crate) fn lack(&self) -> Option<String> {
+        let mut all = self.shared.values().chain(self.sidecars.values());
+        let missing = self.missing.values().next().cloned();
+        missing.or_else(|| all.find_map(HopLog::over))
+    }
+
     fn of<'a>(&'a self, from: &str) -> impl Iterator<Item = (Hop, &'a HopLog)> {
         let sidecar = self.sidecars.get(from).map(|log| (Hop::ClientSidecar, log));
         sidecar

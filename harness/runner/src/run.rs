@@ -13,6 +13,7 @@ use meshproof_scenario::{At, Case, ExpectedLink, Loaded, Scenario};
 use crate::case::{self, Collected, Manner, Stage, Started};
 use crate::environment::{self, Bound, Environment, SetupError};
 use crate::judge::not_run;
+use crate::kept::Kept;
 use crate::observer::{Event, Feed, Observer};
 use crate::plan::{Plan, PlannedCase, plan};
 use crate::side::Clusters;
@@ -108,6 +109,22 @@ pub async fn run(
     observer: &dyn Observer,
     stop: &Stop,
 ) -> ScenarioRun {
+    let mut kept = Kept::default();
+    let run = run_after(&mut kept, loaded, file, clusters, options, observer, stop);
+    Box::pin(run).await
+}
+
+/// As [`run`], in the environment that the scenario before has left on these clusters, if it has. Only on clusters
+/// that vanish, and for scenarios of one group of [`crate::together`].
+pub async fn run_after(
+    kept: &mut Kept,
+    loaded: &Loaded,
+    file: &Path,
+    clusters: &Clusters,
+    options: &Options,
+    observer: &dyn Observer,
+    stop: &Stop,
+) -> ScenarioRun {
     let plan = plan(loaded, options.cases.as_deref(), options.sabotage);
     let timing = Timing::new(Feed::new(observer));
     let cases = plan.cases.iter().map(|case| case.name.clone()).collect();
@@ -119,7 +136,7 @@ pub async fn run(
     let outcome = tokio::select! {
         biased;
         why = stop.wait() => Err(SetupError { during: "interrupted".to_owned(), message: why }),
-        outcome = Box::pin(all(loaded, &plan, clusters, options, &timing, &progress)) => outcome,
+        outcome = Box::pin(all(kept, loaded, &plan, clusters, options, &timing, &progress)) => outcome,
     };
     let mut problems: Vec<Problem> = outcome.err().into_iter().map(problem).collect();
     for access in clusters.both() {
@@ -164,6 +181,7 @@ fn locked<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 }
 
 async fn all(
+    kept: &mut Kept,
     loaded: &Loaded,
     plan: &Plan,
     clusters: &Clusters,
@@ -183,15 +201,12 @@ async fn all(
         .iter()
         .map(|(name, value)| (name.to_owned(), value.to_owned()));
     *locked(&progress.bindings) = values.collect();
-    let mut environment = timing
-        .step(
-            None,
-            "set up",
-            Box::pin(environment::set_up(&bound, clusters, timing)),
-        )
-        .await?;
-    locked(&progress.versions).extend(environment_versions(&environment));
-    prepare(&bound, &environment).await?;
+    let mut left = match kept.take() {
+        Some(left) => left,
+        None => kept.begin(new(&bound, clusters, timing).await?).await,
+    };
+    let environment = &mut left.environment;
+    locked(&progress.versions).extend(environment_versions(environment));
     let work = Work {
         bound: &bound,
         clusters,
@@ -205,7 +220,7 @@ async fn all(
         let Some(case) = bound.scenario.cases.get(planned.index) else {
             continue;
         };
-        let (record, pcapng) = work.case(&mut environment, planned, case).await;
+        let (record, pcapng) = work.case(environment, planned, case).await;
         let name = record.name.clone();
         let status = finish(timing, progress, at, record);
         if !pcapng.is_empty() && (options.captures || status != Status::Pass) {
@@ -217,7 +232,29 @@ async fn all(
     if clusters.both().iter().any(|access| !access.facts.ephemeral) {
         environment.vary(&[], clusters, timing).await?;
     }
+    // What failed may have left more than can be seen.
+    if progress.is_good()
+        && let Err(why) = kept.keep(left).await
+    {
+        let text = format!("no other scenario follows on these clusters: {why}");
+        timing.tell(&Event::Note {
+            cluster: None,
+            text,
+        });
+    }
     Ok(())
+}
+
+/// Sets up both clusters and prepares the database.
+async fn new(
+    bound: &Bound,
+    clusters: &Clusters,
+    timing: &Timing<'_>,
+) -> Result<Environment, SetupError> {
+    let setting_up = environment::set_up(bound, clusters, timing);
+    let environment = timing.step(None, "set up", Box::pin(setting_up)).await?;
+    prepare(bound, &environment).await?;
+    Ok(environment)
 }
 
 /// Runs the statements that the scenario wants to have run before any case.
@@ -420,6 +457,13 @@ fn finish(timing: &Timing<'_>, progress: &Progress, at: usize, mut record: CaseR
 }
 
 impl Progress {
+    /// Whether every case that ran has passed.
+    fn is_good(&self) -> bool {
+        let done = locked(&self.done);
+        let mut ran = done.values().map(|record| record.verdict.status);
+        ran.all(|status| matches!(status, Status::Pass | Status::Skipped))
+    }
+
     /// The record in the order of the file; planned cases that were not reached are inconclusive.
     fn record(
         &self,

@@ -173,6 +173,11 @@ impl Wire {
             .between(mark.begin, end.unwrap_or_else(|| self.store.end()))
     }
 
+    /// Why the capture has ended, where it has.
+    pub(crate) fn ended(&self) -> Option<String> {
+        self.store.why_ended()
+    }
+
     /// Forgets who answers TLS: the server's configuration is another one now.
     pub fn forget_tls_servers(&self) {
         self.known().clear();

@@ -4,7 +4,7 @@ use std::future;
 use std::time::{Duration, Instant};
 
 use meshproof_provider::{Connected, Totals};
-use meshproof_runner::Clusters;
+use meshproof_runner::{Clusters, Kept};
 
 use super::journal::Journal;
 use super::stop::{Stop, stopped};
@@ -59,7 +59,9 @@ pub(crate) async fn run(
             clusters: &clusters,
             handing_over: HANDING_OVER,
         };
-        let done = cases(&work, journal, live, stop.clone(), future::pending()).await;
+        let mut kept = Kept::default();
+        let (stop, ended) = (stop.clone(), future::pending());
+        let done = cases(&work, &mut kept, journal, live, stop, ended).await;
         let name = &loaded.scenario.metadata.name.value;
         let ran = loaded.scenario.cases.len();
         live.note(&format!("{name}: {}", told(sent(connected) - before, ran)));

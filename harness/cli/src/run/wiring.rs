@@ -1,20 +1,19 @@
 //! What a run is made of: scenarios, programs, clusters, and the runner that joins them.
 
-use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::path::Path;
 use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use futures::future;
-use futures::stream::{self, TryStreamExt};
 use meshproof_pocket::{Pocket, Programs};
-use meshproof_runner::{Clusters, Options, ScenarioRun};
-use meshproof_scenario::{Loaded, Scenario};
+use meshproof_runner::{Clusters, Kept, Options, ScenarioRun};
+use meshproof_scenario::Loaded;
 use meshproof_toolchain::{Toolchain, find, prepared_datadir};
 
 use super::embedded;
 use super::journal::Journal;
+use super::queue::{Queue, Waiting};
 use super::stop::{Stop, stopped};
 use super::watch::Watch;
 use crate::args::RunArgs;
@@ -27,18 +26,14 @@ use crate::toolchain::{Downloads, failure, options};
 /// How long a runner that was told to stop is waited for, on clusters that vanish.
 const HANDING_OVER: Duration = Duration::from_secs(3);
 
-/// Scenarios with this label wait on clocks that nobody may shorten. They begin first and go on beside
-/// the others.
-const SLOW: &str = "slow";
-
-/// Runs every scenario, each on clusters of its own, as many beside each other as the arguments say.
+/// Runs every scenario on embedded clusters, on as many beside each other as the arguments say.
 pub(crate) async fn run(
     args: &RunArgs,
     journal: &Journal,
     live: &Live,
     mut stop: Stop,
 ) -> Result<(), Failure> {
-    let chosen = choose(scenarios::read(&args.paths)?, args)?;
+    let mut chosen = choose(scenarios::read(&args.paths)?, args)?;
     let begun = Instant::now();
     let (programs, versions) = tokio::select! {
         found = programs(args.any_envoy) => found?,
@@ -52,36 +47,16 @@ pub(crate) async fn run(
         live,
         stop: &stop,
     };
-    let run = |(loaded, options)| Box::pin(clusters.one(loaded, options));
-    let (slow, mut others): (Vec<_>, Vec<_>) = chosen
-        .iter()
-        .map(|(loaded, options)| (loaded, options))
-        .partition(|(loaded, _)| is_slow(loaded));
-    // What is begun last must not be what takes longest.
-    others.sort_by_key(|(loaded, _)| Reverse(weight(&loaded.scenario)));
-    let slow = stream::iter(slow.into_iter().map(Ok)).try_for_each_concurrent(None, run);
-    let others = stream::iter(others.into_iter().map(Ok)).try_for_each_concurrent(args.jobs(), run);
-    let done = future::try_join(slow, others).await.map(drop);
+    let queue = Queue::new(&mut chosen);
+    let slow = queue.slow.iter().map(|one| clusters.lane(one, None));
+    let lanes = (0..args.jobs()).map(|_| clusters.lanes(&queue));
+    let done = future::try_join(future::try_join_all(slow), future::try_join_all(lanes)).await;
     let order: Vec<&str> = chosen
         .iter()
         .map(|(loaded, _)| loaded.source.file.as_str())
         .collect();
     journal.sort(&order);
-    done
-}
-
-/// About how long a scenario takes, in cases: sessions that go on while configuration changes take many times as long.
-fn weight(scenario: &Scenario) -> usize {
-    const CHANGING: usize = 10;
-    let cases = scenario.cases.iter();
-    cases
-        .map(|case| if case.during.is_empty() { 1 } else { CHANGING })
-        .sum()
-}
-
-fn is_slow(loaded: &Loaded) -> bool {
-    let labels = &loaded.scenario.metadata.labels;
-    labels.iter().any(|label| label.value == SLOW)
+    done.map(drop)
 }
 
 /// The scenarios that have cases to run, and which.
@@ -165,22 +140,30 @@ struct Programmed<'a> {
 }
 
 impl Programmed<'_> {
-    /// One scenario: its clusters up, its cases run, its clusters down.
-    async fn one(&self, loaded: &Loaded, options: &Options) -> Result<(), Failure> {
+    /// Runs scenarios until none waits.
+    async fn lanes(&self, queue: &Queue<'_>) -> Result<(), Failure> {
+        while let Some(first) = queue.next(None) {
+            Box::pin(self.lane(&first, Some(queue))).await?;
+        }
+        Ok(())
+    }
+
+    /// Clusters up, a scenario on them and others of its group as long as nothing is left behind, clusters down.
+    async fn lane(&self, first: &Waiting<'_>, queue: Option<&Queue<'_>>) -> Result<(), Failure> {
         let begun = Instant::now();
-        let name = &loaded.scenario.metadata.name.value;
+        let name = &first.loaded.scenario.metadata.name.value;
         let who = format!("{name}: clusters");
         let mut stop = self.stop.clone();
         self.live.doing(&who, "starting");
         let pocket = tokio::select! {
-            pocket = embedded::start(loaded, self.programs.clone()) => pocket?,
+            pocket = embedded::start(first.loaded, self.programs.clone()) => pocket?,
             exit = stop.wait() => return Err(stopped(exit)),
         };
         let took = begun.elapsed().as_millis();
         self.live.done(&who, &format!("up after {took} ms"));
         self.journal
             .phase(&format!("{name}: start clusters"), begun);
-        let done = Box::pin(self.cases(loaded, options, &pocket)).await;
+        let done = Box::pin(self.scenarios(first, queue, &pocket)).await;
         let ending = Instant::now();
         pocket
             .stop()
@@ -191,26 +174,36 @@ impl Programmed<'_> {
         done
     }
 
-    /// Runs the cases until they are done, a signal comes, or the clusters end by themselves.
-    async fn cases(
+    /// Runs one scenario after the other until they are done, a signal comes, or the clusters end by themselves.
+    async fn scenarios(
         &self,
-        loaded: &Loaded,
-        options: &Options,
+        first: &Waiting<'_>,
+        queue: Option<&Queue<'_>>,
         pocket: &Pocket,
     ) -> Result<(), Failure> {
         let clusters = embedded::clusters(pocket, &self.journal.run_id(), self.versions);
-        let ended = async {
-            let part = pocket.ended().await;
-            let message = format!("the embedded clusters ended by themselves: {part}");
-            Failure::new(Exit::EnvironmentFailed, message)
-        };
-        let work = Work {
-            loaded,
-            options,
-            clusters: &clusters,
-            handing_over: HANDING_OVER,
-        };
-        cases(&work, self.journal, self.live, self.stop.clone(), ended).await
+        let mut kept = queue.map_or_else(Kept::default, |_| Kept::wanted());
+        let mut one = *first;
+        loop {
+            let ended = async {
+                let part = pocket.ended().await;
+                let message = format!("the embedded clusters ended by themselves: {part}");
+                Failure::new(Exit::EnvironmentFailed, message)
+            };
+            let work = Work {
+                loaded: one.loaded,
+                options: one.options,
+                clusters: &clusters,
+                handing_over: HANDING_OVER,
+            };
+            let (journal, live) = (self.journal, self.live);
+            cases(&work, &mut kept, journal, live, self.stop.clone(), ended).await?;
+            let next = queue.filter(|_| kept.is_left());
+            match next.and_then(|queue| queue.next(Some(one.group))) {
+                Some(next) => one = next,
+                None => return Ok(()),
+            }
+        }
     }
 }
 
@@ -226,6 +219,7 @@ pub(super) struct Work<'a> {
 /// Runs the cases of a scenario on two clusters until they are done, a signal comes, or the clusters have ended.
 pub(super) async fn cases(
     work: &Work<'_>,
+    kept: &mut Kept,
     journal: &Journal,
     live: &Live,
     mut stop: Stop,
@@ -240,8 +234,8 @@ pub(super) async fn cases(
         handing_over,
     } = *work;
     let file = Path::new(&loaded.source.file);
-    let mut work = pin!(meshproof_runner::run(
-        loaded, file, clusters, options, &watch, &told
+    let mut work = pin!(meshproof_runner::run_after(
+        kept, loaded, file, clusters, options, &watch, &told
     ));
     let failure = tokio::select! {
         done = &mut work => {
@@ -266,18 +260,6 @@ mod tests {
 
     use super::*;
     use crate::args::{Args, Command};
-
-    #[test]
-    fn scenarios_that_change_while_sessions_go_on_weigh_more() {
-        let weight = |name: &str| {
-            let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../scenarios");
-            let read = scenarios::read(&[folder.join(name)]).unwrap();
-            weight(&read[0].scenario)
-        };
-        assert_eq!(weight("mysql-mtls.yaml"), 3);
-        assert!(weight("rotation.yaml") > 30);
-        assert!(weight("certificates.yaml") > weight("mysql-mtls.yaml"));
-    }
 
     /// The cases of the tutorial that a pattern chooses.
     fn chosen(options: &[&str]) -> Option<Vec<String>> {

@@ -68,6 +68,25 @@ pub(crate) struct Environment {
     varied: Varied,
 }
 
+impl Environment {
+    /// What is not there any more that a case of another scenario may need.
+    pub(crate) async fn lacks(&self) -> Option<String> {
+        let database = match &self.database {
+            Ok(database) => database.lost().await,
+            Err(why) => Some(why.clone()),
+        };
+        let captured = match &self.wire {
+            Ok(wire) => wire.ended(),
+            Err(why) => Some(why.clone()),
+        };
+        let inactive = self.inactive.first().cloned();
+        database
+            .or(captured)
+            .or(inactive)
+            .or_else(|| self.logs.lack())
+    }
+}
+
 /// Sets up both clusters and waits until pods are ready and configuration is active.
 pub(crate) async fn set_up(
     bound: &Bound,

@@ -86,6 +86,11 @@ impl Store {
         self.tell();
     }
 
+    /// Why nothing more will come.
+    pub(super) fn why_ended(&self) -> Option<String> {
+        self.state().ended.clone()
+    }
+
     /// Wakes who waits.
     pub(super) fn tell(&self) {
         self.changed.send_replace(());
