@@ -1,4 +1,4 @@
-//! Sessions made one after the other while the environment changes step by step: a rotation.
+//! Sessions made without a pause while the environment changes step by step: a rotation.
 
 use std::collections::BTreeSet;
 use std::future::Future;
@@ -20,6 +20,8 @@ use crate::side::Clusters;
 
 /// Sessions that must end in each state before the next change, so that each state is seen.
 const IN_EACH_STATE: u64 = 10;
+/// Sessions that are made at the same time: with one alone nobody would connect in the moments between two.
+const BESIDE: u64 = 2;
 /// How many of the clients that failed are quoted.
 const QUOTED: usize = 10;
 
@@ -115,9 +117,10 @@ async fn changes(
 /// Waits until enough more sessions have ended, and returns how many did.
 async fn enough(counted: &mut watch::Receiver<Count>) -> Result<u64, String> {
     let before = counted.borrow().ended;
-    // One session may have begun before: it does not count.
+    // Those that are under way have begun before: they do not count.
+    let wanted = before + BESIDE + IN_EACH_STATE;
     let reached = counted
-        .wait_for(|count| count.broken.is_some() || count.ended > before + IN_EACH_STATE)
+        .wait_for(|count| count.broken.is_some() || count.ended >= wanted)
         .await;
     let count = reached.map_err(|_| "the sessions ended".to_owned())?;
     match &count.broken {
@@ -126,7 +129,7 @@ async fn enough(counted: &mut watch::Receiver<Count>) -> Result<u64, String> {
     }
 }
 
-/// One session after the other from one pod.
+/// Sessions from one pod, some at a time, each followed by another.
 struct Sessions<'a> {
     clusters: &'a Clusters,
     client: &'a Client,
@@ -147,6 +150,10 @@ impl<'a> Sessions<'a> {
     }
 
     async fn run(&self, count: &watch::Sender<Count>) {
+        future::join_all((0..BESIDE).map(|_| self.one_after_the_other(count))).await;
+    }
+
+    async fn one_after_the_other(&self, count: &watch::Sender<Count>) {
         loop {
             match self.one().await {
                 Ok(output) => count.send_modify(|count| count.add(&self.argv, &output)),
