@@ -19,7 +19,8 @@ pub(super) struct Waiting<'a> {
     pub(super) group: usize,
 }
 
-/// Scenarios that wait: those that take longest first, since what is begun last must not be what takes longest.
+/// Scenarios that wait. Those that need clusters of their own come first, then those that take longest: what can follow
+/// on clusters that are there fills what is left, and what is begun last must not be what takes longest.
 pub(super) struct Queue<'a> {
     pub(super) slow: Vec<Waiting<'a>>,
     others: Mutex<Vec<Waiting<'a>>>,
@@ -50,7 +51,10 @@ impl<'a> Queue<'a> {
                 others.push(one);
             }
         }
-        others.sort_by_key(|one| Reverse(weight(&one.loaded.scenario)));
+        let groups: Vec<usize> = others.iter().map(|one| one.group).collect();
+        let shared =
+            |one: &Waiting<'_>| groups.iter().filter(|group| **group == one.group).count() > 1;
+        others.sort_by_key(|one| (shared(one), Reverse(weight(&one.loaded.scenario))));
         queue.others = Mutex::new(others);
         queue
     }
@@ -103,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn the_longest_comes_first_and_its_like_follow() {
+    fn what_needs_clusters_of_its_own_comes_first_then_the_longest_and_its_like() {
         let files = [
             "database.yaml",
             "mysql-mtls.yaml",
@@ -116,12 +120,12 @@ mod tests {
             one.map(|one| one.loaded.scenario.metadata.name.value.clone())
         };
         assert_eq!(queue.slow.len(), 1);
+        assert_eq!(name(queue.next(None)).as_deref(), Some("database"));
         let first = queue.next(None);
         let group = first.map(|one| one.group);
         assert_eq!(name(first).as_deref(), Some("rotation"));
         assert_eq!(name(queue.next(group)).as_deref(), Some("mysql-mtls"));
         assert_eq!(name(queue.next(group)), None);
-        assert_eq!(name(queue.next(None)).as_deref(), Some("database"));
         assert_eq!(name(queue.next(None)), None);
     }
 }
