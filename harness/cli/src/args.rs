@@ -86,8 +86,8 @@ pub(crate) struct RunArgs {
     /// by default only of cases that do not pass
     #[arg(long)]
     pub(crate) captures: bool,
-    /// How many scenarios run beside each other, each on clusters of its own; one for each processor by
-    /// default. Those labelled `slow` run beside them
+    /// How many pairs of clusters scenarios run on beside each other; one for each processor by default.
+    /// Those labelled `slow` run beside them
     #[arg(long, value_name = "N")]
     pub(crate) jobs: Option<NonZeroUsize>,
     /// Print where the time went

@@ -164,12 +164,7 @@ mod tests {
 
     #[test]
     fn scenarios_of_one_set_up_get_each_others_pods() {
-        let names = [
-            "policy.yaml",
-            "database.yaml",
-            "paths.yaml",
-            "tls-shape.yaml",
-        ];
+        let names = ["policy.yaml", "database.yaml", "paths.yaml", "margins.yaml"];
         let mut all = names.map(load);
         assert_eq!(together(&mut all), [0, 1, 0, 2]);
         let pods = |loaded: &Loaded| {
