@@ -51,9 +51,10 @@ impl Kept {
 
     /// An environment that was just set up.
     pub(crate) async fn begin(&self, environment: Environment) -> Left {
-        let contents = match self.wanted {
-            true => contents(&environment).await.ok(),
-            false => None,
+        let contents = if self.wanted {
+            contents(&environment).await.ok()
+        } else {
+            None
         };
         Left {
             environment,
