@@ -4,14 +4,17 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "running/able.rs"]
+mod able;
 #[path = "running/leftovers.rs"]
 mod leftovers;
 
 use std::fs;
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, Stdio};
 
+use able::able;
 use leftovers::Family;
 use meshproof_record::{Hop, RunRecord, Status};
 use nix::sys::signal::{Signal, kill};
@@ -98,19 +101,6 @@ impl Bench {
         std::thread::spawn(move || lines.for_each(drop));
         Some(child)
     }
-}
-
-/// Whether the machine could run scenarios at all.
-fn able(status: ExitStatus, error: &str) -> bool {
-    let lacking = matches!(status.code(), Some(4 | 5));
-    assert!(
-        !lacking || std::env::var_os("CI").is_none(),
-        "this machine cannot run scenarios, and CI must\n{error}"
-    );
-    if lacking {
-        eprintln!("skipped: {error}");
-    }
-    !lacking
 }
 
 fn signal(child: &Child, signal: Signal) {

@@ -14,12 +14,13 @@ pub struct Kept {
 /// An environment, and what its database held when it was new.
 pub(crate) struct Left {
     pub(crate) environment: Environment,
-    pub(crate) contents: Option<Contents>,
+    /// Only where another scenario can follow.
+    contents: Option<Result<Contents, String>>,
 }
 
 /// What a scenario's statements can leave in a database, by the query that tells it: databases, tables, accounts, and
 /// what is set.
-pub(crate) type Contents = BTreeMap<&'static str, BTreeSet<Vec<String>>>;
+type Contents = BTreeMap<&'static str, BTreeSet<Vec<String>>>;
 
 /// System tables change by themselves; what makes accounts and databases is read from where it is in all of MySQL 5.6
 /// to 9 and in MariaDB.
@@ -52,7 +53,7 @@ impl Kept {
     /// An environment that was just set up.
     pub(crate) async fn begin(&self, environment: Environment) -> Left {
         let contents = if self.wanted {
-            contents(&environment).await.ok()
+            Some(contents(&environment).await)
         } else {
             None
         };
@@ -67,9 +68,10 @@ impl Kept {
     /// # Errors
     /// Why it is not kept, where another scenario would have it: what differs from how it was when it was new.
     pub(crate) async fn keep(&mut self, left: Left) -> Result<(), String> {
-        let (true, Some(before)) = (self.wanted, &left.contents) else {
+        let Some(before) = &left.contents else {
             return Ok(());
         };
+        let before = before.as_ref().map_err(Clone::clone)?;
         if let Some(why) = left.environment.lacks().await {
             return Err(why);
         }

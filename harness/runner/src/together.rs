@@ -5,11 +5,9 @@ use std::collections::BTreeSet;
 use std::hash::Hash;
 
 use indexmap::IndexMap;
-use meshproof_scenario::{At, Binding, Cluster, Loaded, ObjectName, Secret};
+use meshproof_scenario::{At, Binding, Cluster, Clusters, Loaded, ObjectName, Secret};
 
-/// Istio reads the CA of a credential from the Secret that is called like it, with this behind it, if there is one
-/// (`security/pkg/credentials`): such a Secret changes what another means.
-const CACERT: &str = "-cacert";
+use crate::guest::CACERT;
 
 /// Gives scenarios that can follow each other in one environment the same set-up, and each scenario the number of
 /// its group.
@@ -33,11 +31,12 @@ pub fn together<'a>(scenarios: impl IntoIterator<Item = &'a mut Loaded>) -> Vec<
         numbers.push(number);
     }
     for members in groups {
-        let all: Vec<Loaded> = members.iter().map(|at| scenarios[*at].clone()).collect();
+        let mut all = scenarios[members[0]].scenario.clusters.clone();
+        for member in &members[1..] {
+            join(&mut all, &scenarios[*member].scenario.clusters);
+        }
         for member in members {
-            for other in &all {
-                join(scenarios[member], other);
-            }
+            join(&mut scenarios[member].scenario.clusters, &all);
         }
     }
     numbers
@@ -115,13 +114,12 @@ fn alone(one: &IndexMap<At<ObjectName>, Secret>, other: &IndexMap<At<ObjectName>
 }
 
 /// Adds to a scenario's set-up what another has beside it.
-fn join(scenario: &mut Loaded, other: &Loaded) {
+fn join(to: &mut Clusters, from: &Clusters) {
     fn add<K: Hash + Eq + Clone, V: Clone>(to: &mut IndexMap<K, V>, from: &IndexMap<K, V>) {
         for (key, value) in from {
             to.entry(key.clone()).or_insert_with(|| value.clone());
         }
     }
-    let (to, from) = (&mut scenario.scenario.clusters, &other.scenario.clusters);
     for (to, from) in [
         (&mut to.client, &from.client),
         (&mut to.server, &from.server),

@@ -15,8 +15,8 @@ const SLOW: &str = "slow";
 pub(super) struct Waiting<'a> {
     pub(super) loaded: &'a Loaded,
     pub(super) options: &'a Options,
-    /// Scenarios of one group can follow each other on the same clusters.
-    pub(super) group: usize,
+    /// Scenarios of one group can follow each other on the same clusters; `None` where there is no other of its kind.
+    pub(super) group: Option<usize>,
 }
 
 /// Scenarios that wait. Those that need clusters of their own come first, then those that take longest: what can follow
@@ -30,39 +30,30 @@ impl<'a> Queue<'a> {
     /// Finds out which can follow each other, and gives these the same set-up.
     pub(super) fn new(chosen: &'a mut [(Loaded, Options)]) -> Self {
         let others = chosen.iter_mut().map(|(loaded, _)| loaded);
-        let mut groups =
-            meshproof_runner::together(others.filter(|loaded| !is_slow(loaded))).into_iter();
-        let mut queue = Self {
-            slow: Vec::new(),
-            others: Mutex::default(),
+        let groups = meshproof_runner::together(others.filter(|loaded| !is_slow(loaded)));
+        let shared = |group: &usize| groups.iter().filter(|other| *other == group).count() > 1;
+        let waiting = |(loaded, options), group| Waiting {
+            loaded,
+            options,
+            group,
         };
-        let mut others = Vec::new();
-        for (loaded, options) in &*chosen {
-            let slow = is_slow(loaded);
-            let group = if slow { None } else { groups.next() };
-            let one = Waiting {
-                loaded,
-                options,
-                group: group.unwrap_or_default(),
-            };
-            if slow {
-                queue.slow.push(one);
-            } else {
-                others.push(one);
-            }
+        let chosen = chosen.iter().map(|(loaded, options)| (loaded, options));
+        let (slow, others): (Vec<_>, Vec<_>) = chosen.partition(|(loaded, _)| is_slow(loaded));
+        let slow = slow.into_iter().map(|one| waiting(one, None));
+        let others = others.into_iter().zip(&groups);
+        let others = others.map(|(one, group)| waiting(one, Some(*group).filter(shared)));
+        let mut others: Vec<Waiting<'_>> = others.collect();
+        others.sort_by_key(|one| (one.group.is_some(), Reverse(weight(&one.loaded.scenario))));
+        Self {
+            slow: slow.collect(),
+            others: Mutex::new(others),
         }
-        let groups: Vec<usize> = others.iter().map(|one| one.group).collect();
-        let shared =
-            |one: &Waiting<'_>| groups.iter().filter(|group| **group == one.group).count() > 1;
-        others.sort_by_key(|one| (shared(one), Reverse(weight(&one.loaded.scenario))));
-        queue.others = Mutex::new(others);
-        queue
     }
 
     /// Takes the next scenario of a group, or of any.
     pub(super) fn next(&self, group: Option<usize>) -> Option<Waiting<'a>> {
         let mut others = self.others.lock().unwrap_or_else(PoisonError::into_inner);
-        let fits = |one: &Waiting<'_>| group.is_none_or(|group| one.group == group);
+        let fits = |one: &Waiting<'_>| group.is_none() || one.group == group;
         let at = others.iter().position(fits)?;
         Some(others.remove(at))
     }
@@ -122,7 +113,7 @@ mod tests {
         assert_eq!(queue.slow.len(), 1);
         assert_eq!(name(queue.next(None)).as_deref(), Some("database"));
         let first = queue.next(None);
-        let group = first.map(|one| one.group);
+        let group = first.and_then(|one| one.group);
         assert_eq!(name(first).as_deref(), Some("rotation"));
         assert_eq!(name(queue.next(group)).as_deref(), Some("mysql-mtls"));
         assert_eq!(name(queue.next(group)), None);

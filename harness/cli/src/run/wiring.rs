@@ -48,7 +48,7 @@ pub(crate) async fn run(
         stop: &stop,
     };
     let queue = Queue::new(&mut chosen);
-    let slow = queue.slow.iter().map(|one| clusters.lane(one, None));
+    let slow = queue.slow.iter().map(|one| clusters.lane(one, &queue));
     let lanes = (0..args.jobs()).map(|_| clusters.lanes(&queue));
     let done = future::try_join(future::try_join_all(slow), future::try_join_all(lanes)).await;
     let order: Vec<&str> = chosen
@@ -143,13 +143,13 @@ impl Programmed<'_> {
     /// Runs scenarios until none waits.
     async fn lanes(&self, queue: &Queue<'_>) -> Result<(), Failure> {
         while let Some(first) = queue.next(None) {
-            Box::pin(self.lane(&first, Some(queue))).await?;
+            Box::pin(self.lane(&first, queue)).await?;
         }
         Ok(())
     }
 
     /// Clusters up, a scenario on them and others of its group as long as nothing is left behind, clusters down.
-    async fn lane(&self, first: &Waiting<'_>, queue: Option<&Queue<'_>>) -> Result<(), Failure> {
+    async fn lane(&self, first: &Waiting<'_>, queue: &Queue<'_>) -> Result<(), Failure> {
         let begun = Instant::now();
         let name = &first.loaded.scenario.metadata.name.value;
         let who = format!("{name}: clusters");
@@ -178,11 +178,11 @@ impl Programmed<'_> {
     async fn scenarios(
         &self,
         first: &Waiting<'_>,
-        queue: Option<&Queue<'_>>,
+        queue: &Queue<'_>,
         pocket: &Pocket,
     ) -> Result<(), Failure> {
         let clusters = embedded::clusters(pocket, &self.journal.run_id(), self.versions);
-        let mut kept = queue.map_or_else(Kept::default, |_| Kept::wanted());
+        let mut kept = first.group.map_or_else(Kept::default, |_| Kept::wanted());
         let mut one = *first;
         loop {
             let ended = async {
@@ -198,8 +198,8 @@ impl Programmed<'_> {
             };
             let (journal, live) = (self.journal, self.live);
             cases(&work, &mut kept, journal, live, self.stop.clone(), ended).await?;
-            let next = queue.filter(|_| kept.is_left());
-            match next.and_then(|queue| queue.next(Some(one.group))) {
+            let group = one.group.filter(|_| kept.is_left());
+            match group.and_then(|group| queue.next(Some(group))) {
                 Some(next) => one = next,
                 None => return Ok(()),
             }

@@ -34,7 +34,7 @@ use references::World;
 use scenario::Worlds;
 
 pub(crate) use disruptive::Disruptive;
-pub(crate) use run_name::RunName;
+pub(crate) use run_name::{CACERT, RunName};
 pub(crate) use server_names::ServerNames;
 
 /// The gateways' namespaces, of the client's and of the server's cluster.

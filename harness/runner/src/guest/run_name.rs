@@ -56,7 +56,9 @@ impl RunName {
     }
 }
 
-const CACERT: &str = "-cacert";
+/// Istio reads the CA of a credential from the Secret that is called like it, with this behind it, if there is one
+/// (`security/pkg/credentials`): such a Secret changes what another means.
+pub(crate) const CACERT: &str = "-cacert";
 
 /// `stem` and `end`, shortened with a mark of the whole stem where they would be longer than a label. Names
 /// that were longer before may be so afterwards.
