@@ -275,8 +275,8 @@ impl Subscription {
         resources: &'a Resources,
     ) -> impl Iterator<Item = (&'a Arc<str>, &'a Resource)> {
         let everything = kind.is_wildcard();
-        resources.types[kind.index()]
-            .iter()
+        resources
+            .named(kind)
             .filter(move |(name, _)| everything || self.names.contains(&***name))
     }
 
@@ -310,11 +310,10 @@ impl Subscription {
     }
 
     fn unanswered(&self, kind: ResourceType, resources: &Resources) -> Vec<Unanswered> {
-        let have = &resources.types[kind.index()];
         let missing = self
             .names
             .difference(&self.given)
-            .filter(|name| !kind.is_wildcard() && !have.contains_key(name.as_str()));
+            .filter(|name| !kind.is_wildcard() && !resources.has(kind, name));
         missing
             .map(|name| Unanswered {
                 type_url: kind.type_url(),

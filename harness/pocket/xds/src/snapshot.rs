@@ -64,6 +64,9 @@ pub(crate) struct Resources {
     /// Clusters that are no more, with the snapshot that ended them: listeners of the proxy may still
     /// name them.
     pub(crate) retired: ByName<Resource>,
+    /// Their last endpoints: a proxy that has not seen the last content of such a cluster builds it anew, and waits
+    /// for these.
+    pub(crate) retired_endpoints: ByName<Resource>,
 }
 
 /// The types of a snapshot that are not what a proxy has, encoded, not yet numbered.
@@ -108,8 +111,10 @@ impl Resources {
             let Some(new) = new else { continue };
             self.values[kind.index()] = snapshot.of(kind).to_vec();
             let old = std::mem::take(&mut self.types[kind.index()]);
-            if kind == ResourceType::Cluster {
-                self.retire(&old, &new, number);
+            match kind {
+                ResourceType::Cluster => self.retire(&old, &new, number),
+                ResourceType::Endpoint => self.retire_endpoints(&old, &new),
+                ResourceType::Listener | ResourceType::Secret => {}
             }
             let same = old.len() == new.len()
                 && new
@@ -133,9 +138,35 @@ impl Resources {
         }
     }
 
+    /// After the clusters, by whose names endpoints are called.
+    fn retire_endpoints(&mut self, old: &ByName<Resource>, new: &ByName<Bytes>) {
+        let ended = |name: &Arc<str>| !new.contains_key(name) && self.retired.contains_key(name);
+        self.retired_endpoints.retain(|name, _| ended(name));
+        let old = old.iter().filter(|(name, _)| ended(name));
+        self.retired_endpoints
+            .extend(old.map(|(name, had)| (name.clone(), had.clone())));
+    }
+
+    /// The resources of a type that a proxy may ask for by name.
+    pub(crate) fn named(&self, kind: ResourceType) -> impl Iterator<Item = (&Arc<str>, &Resource)> {
+        let retired = Some(&self.retired_endpoints).filter(|_| kind == ResourceType::Endpoint);
+        self.types[kind.index()]
+            .iter()
+            .chain(retired.into_iter().flatten())
+    }
+
+    /// Whether there is one of this name.
+    pub(crate) fn has(&self, kind: ResourceType, name: &str) -> bool {
+        let retired = kind == ResourceType::Endpoint && self.retired_endpoints.contains_key(name);
+        retired || self.types[kind.index()].contains_key(name)
+    }
+
     /// Forgets the clusters that a proxy with all of `version` no longer has.
     pub(crate) fn forget_retired(&mut self, version: u64) {
         self.retired.retain(|_, ended| ended.changed > version);
+        let retired = &self.retired;
+        self.retired_endpoints
+            .retain(|name, _| retired.contains_key(name));
     }
 }
 

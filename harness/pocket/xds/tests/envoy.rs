@@ -82,7 +82,7 @@ fn cluster(timeout: &str) -> Value {
         "name": "mysql",
         "type": "EDS",
         "connect_timeout": timeout,
-        "eds_cluster_config": {"eds_config": {"ads": {}, "resource_api_version": "V3"}},
+        "eds_cluster_config": {"eds_config": {"ads": {}, "resource_api_version": "V3", "initial_fetch_timeout": "0s"}},
         "transport_socket": {"name": "envoy.transport_sockets.tls", "typed_config": {
             "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext",
             "sni": "mysql.example",
@@ -191,6 +191,25 @@ async fn a_missing_secret_is_named_and_taken_up_when_it_comes() {
     rig.apply(&missing).await.unwrap();
     assert_eq!(rig.serves().await.1, "3s");
     assert!(rig.ads.subscribe(PROXY).borrow().unanswered.is_empty());
+}
+
+/// A cluster that is no more goes out with its last content until no listener names it. A proxy that has not seen
+/// that content rebuilds it, and waits for endpoints that are no more either.
+#[tokio::test]
+async fn a_cluster_that_changed_and_ended_at_once_holds_nothing_up() {
+    let Some(program) = program() else { return };
+    let rig = Rig::new(program);
+    rig.apply(&snapshot("1s", "mysql", 1)).await.unwrap();
+    let mut ended = snapshot("2s", "BlackHole", 1);
+    ended.clusters.remove(0);
+    ended.endpoints.clear();
+    // Nobody else runs between these two.
+    rig.ads.set(PROXY, &snapshot("2s", "mysql", 1)).unwrap();
+    rig.apply(&ended).await.unwrap();
+    let content = rig.content().await;
+    assert!(content.clusters.iter().all(|held| held.name != "mysql"));
+    rig.apply(&snapshot("3s", "mysql", 1)).await.unwrap();
+    assert_eq!(rig.serves().await, ("mysql".to_owned(), "3s".to_owned()));
 }
 
 #[tokio::test]
