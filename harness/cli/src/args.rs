@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
+use meshproof_runner::HostNames;
 use regex_lite::Regex;
 
 use crate::exit::Exit;
@@ -86,6 +87,9 @@ pub(crate) struct RunArgs {
     /// by default only of cases that do not pass
     #[arg(long)]
     pub(crate) captures: bool,
+    /// How pods and proxies learn the addresses of names of nip.io
+    #[arg(long, value_enum, default_value_t = Names::Auto)]
+    pub(crate) names: Names,
     /// How many pairs of clusters scenarios run on beside each other; one for each processor by default.
     /// Those labelled `slow` run beside them
     #[arg(long, value_name = "N")]
@@ -96,6 +100,15 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
+    /// How names of nip.io are resolved; scenarios that share the answer ask once.
+    pub(crate) fn host_names(&self) -> HostNames {
+        match (self.names, self.on) {
+            (Names::Aliases, _) => HostNames::Aliases,
+            (Names::Dns, _) | (Names::Auto, On::Embedded) => HostNames::Dns,
+            (Names::Auto, On::Kind | On::Contexts) => HostNames::ask(),
+        }
+    }
+
     /// How many scenarios run beside each other.
     pub(crate) fn jobs(&self) -> usize {
         let all = std::thread::available_parallelism();
@@ -153,6 +166,17 @@ pub(crate) struct DoctorArgs {
     /// How the list is printed
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
+}
+
+/// How pods and proxies learn the addresses of names of nip.io.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Names {
+    /// The clusters resolve them where a pod finds that they do; else they are written down. Embedded clusters do
+    Auto,
+    /// The clusters resolve them
+    Dns,
+    /// They are written down: `hostAliases` of client pods, addresses in ServiceEntries
+    Aliases,
 }
 
 /// Where two clusters come from.

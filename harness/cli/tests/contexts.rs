@@ -71,7 +71,7 @@ fn trial(test: impl AsyncFnOnce(&Served, &Folder)) -> Result<Completion, Failed>
 
 /// Clusters that are there already have been there for longer than these.
 async fn gateways_are_ready(served: &Served) {
-    let Clusters { client, server } = served.clusters().await;
+    let Clusters { client, server, .. } = served.clusters().await;
     for (access, gateway) in [
         (&client, &client.facts.egress),
         (&server, &server.facts.ingress),

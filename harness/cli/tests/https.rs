@@ -12,11 +12,13 @@ mod objects;
 mod support;
 
 use std::process::ExitCode;
+use std::time::Duration;
 
 use libtest_mimic::{Arguments, Completion, Failed, Trial};
-use meshproof_cluster::Side;
+use meshproof_cluster::{ActiveEvidence, Side};
+use meshproof_pocket::Pocket;
 use meshproof_record::Status;
-use meshproof_runner::{Nobody, Options, Stop};
+use meshproof_runner::{Answer, Clusters, HostNames, Nobody, Options, Stop};
 use meshproof_scenario::Loaded;
 
 use clusters::Served;
@@ -32,7 +34,7 @@ fn main() -> ExitCode {
             trial(a_guest_leaves_what_it_found)
         }),
         Trial::ignorable_test("every_scenario_passes_as_a_guest", || {
-            trial(every_scenario_passes_as_a_guest)
+            trial_without_names(every_scenario_passes_as_a_guest)
         }),
         Trial::ignorable_test("only_the_right_token_is_let_in", || {
             trial(only_the_right_token_is_let_in)
@@ -43,11 +45,20 @@ fn main() -> ExitCode {
 
 /// Serves clusters for a test.
 fn trial(test: impl AsyncFnOnce(&Served, &Loaded)) -> Result<Completion, Failed> {
-    support::trial(async |pocket, loaded| {
-        let served = Served::open(pocket).await;
-        test(&served, loaded).await;
-        served.stop().await;
+    support::trial(async |pocket, loaded| serve(pocket, loaded, test).await)
+}
+
+/// As [`trial`], on clusters that resolve no names of nip.io.
+fn trial_without_names(test: impl AsyncFnOnce(&Served, &Loaded)) -> Result<Completion, Failed> {
+    support::trial_on(false, async |pocket, loaded| {
+        serve(pocket, loaded, test).await
     })
+}
+
+async fn serve(pocket: Pocket, loaded: &Loaded, test: impl AsyncFnOnce(&Served, &Loaded)) {
+    let served = Served::open(pocket).await;
+    test(&served, loaded).await;
+    served.stop().await;
 }
 
 async fn the_scenario_passes(served: &Served, loaded: &Loaded) {
@@ -75,6 +86,7 @@ async fn a_guest_leaves_what_it_found(served: &Served, loaded: &Loaded) {
     let (file, mut clusters) = (support::scenario(), served.clusters().await);
     clusters.client.facts.ephemeral = false;
     clusters.server.facts.ephemeral = false;
+    clusters.host_names = HostNames::ask();
     let before = objects::settled(&clusters).await;
     let (options, stop) = (Options::default(), Stop::new());
     let run = meshproof_runner::run(loaded, &file, &clusters, &options, &Nobody, &stop);
@@ -87,15 +99,32 @@ async fn a_guest_leaves_what_it_found(served: &Served, loaded: &Loaded) {
         assert_eq!(verdict.status, Status::Pass, "{}: {verdict:#?}", case.name);
         assert!(case.source.starts_with("mp-"), "{}", case.source);
     }
+    assert_eq!(answer(&clusters), Answer::Resolves);
     objects::wait_for(&clusters, &before).await;
 }
 
-/// One after the other on the same clusters, as on clusters that stay. The slow ones wait on Envoy's clock, and
-/// show nothing more here.
+/// What the pod that asked for names found out.
+fn answer(clusters: &Clusters) -> Answer {
+    let HostNames::Ask(answer) = &clusters.host_names else {
+        panic!("nobody asks: {:?}", clusters.host_names)
+    };
+    answer.get().unwrap().clone()
+}
+
+/// One after the other on the same clusters, as on clusters that stay, where nobody resolves names of nip.io. The
+/// slow ones wait on Envoy's clock, and show nothing more here.
 async fn every_scenario_passes_as_a_guest(served: &Served, _: &Loaded) {
     let mut clusters = served.clusters().await;
     clusters.client.facts.ephemeral = false;
     clusters.server.facts.ephemeral = false;
+    clusters.host_names = HostNames::ask();
+    // The embedded mesh pushes at once.
+    let active = ActiveEvidence::Proxies {
+        quiet: Duration::from_millis(300),
+        begins_within: Duration::from_secs(2),
+    };
+    clusters.client.facts.active = active.clone();
+    clusters.server.facts.active = active;
     let before = objects::settled(&clusters).await;
     let folder = support::scenario().parent().unwrap().to_owned();
     let files = std::fs::read_dir(folder).unwrap();
@@ -123,6 +152,10 @@ async fn every_scenario_passes_as_a_guest(served: &Served, _: &Loaded) {
         objects::wait_for(&clusters, &before).await;
     }
     assert_eq!(wrong, Vec::<String>::new());
+    let Answer::Not(why) = answer(&clusters) else {
+        panic!("names of nip.io resolve")
+    };
+    assert!(why.starts_with("no address for mp-"), "{why}");
 }
 
 async fn only_the_right_token_is_let_in(served: &Served, _: &Loaded) {

@@ -36,8 +36,8 @@ pub enum Activation {
         /// How long it was waited for.
         waited: Duration,
     },
-    /// This provider does not tell.
-    NotAvailable(String),
+    /// Nobody reports on it here: the proxies themselves are asked ([`ActiveEvidence::Proxies`]).
+    AtProxies,
 }
 
 impl ClusterAccess {
@@ -69,7 +69,7 @@ impl ClusterAccess {
     /// The mesh rejects an object; the deadline passes and nothing is said to be warming.
     pub async fn wait_active(&self, applied: &Applied) -> Result<Activation> {
         match &self.facts.active {
-            ActiveEvidence::NotAvailable(why) => Ok(Activation::NotAvailable(why.clone())),
+            ActiveEvidence::Proxies { .. } => Ok(Activation::AtProxies),
             ActiveEvidence::Conditions => {
                 let objects = future::try_join_all(
                     applied

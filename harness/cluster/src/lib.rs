@@ -19,8 +19,10 @@ mod manifest;
 mod owned;
 mod pods;
 mod port_forward;
+mod proxy_admin;
 mod secret;
 mod service;
+mod serving;
 mod undone;
 mod vary;
 mod watch;
@@ -36,6 +38,8 @@ pub use manifest::{Manifest, Origin};
 pub use owned::RUN_LABEL;
 pub use pods::{ClientPod, EnvSource};
 pub use port_forward::Forward;
+pub use proxy_admin::ProxyAdmin;
+pub use serving::{Serving, Whose};
 pub use vary::ObjectRef;
 
 /// Bytes as Secrets have them, base64 in JSON.

@@ -1,6 +1,7 @@
 //! Pods: making client pods, waiting for readiness, and saying why it does not come.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use futures::StreamExt;
 use k8s_openapi::api::apps::v1::Deployment;
@@ -41,6 +42,10 @@ pub struct ClientPod {
     pub image: String,
     /// Variables.
     pub env: BTreeMap<String, EnvSource>,
+    /// Names that its hosts file has, with their addresses: `hostAliases`.
+    pub host_aliases: BTreeMap<String, Ipv4Addr>,
+    /// It gets no sidecar, whatever its namespace says.
+    pub without_sidecar: bool,
 }
 
 impl ClientPod {
@@ -53,14 +58,18 @@ impl ClientPod {
             .iter()
             .map(|(name, source)| env_entry(name, source))
             .collect();
-        json!({
+        // `run` is what `kubectl run` sets, so that what selects those pods selects these.
+        let mut labels = json!({"run": self.pod.name, RUN_LABEL: run_id});
+        if self.without_sidecar {
+            labels[NO_SIDECAR.0] = json!(NO_SIDECAR.1);
+        }
+        let mut manifest = json!({
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {
                 "name": self.pod.name,
                 "namespace": self.pod.namespace,
-                // `run` is what `kubectl run` sets, so that what selects those pods selects these.
-                "labels": {"run": self.pod.name, RUN_LABEL: run_id},
+                "labels": labels,
             },
             "spec": {
                 "restartPolicy": "Never",
@@ -72,9 +81,28 @@ impl ClientPod {
                     "env": env,
                 }],
             },
-        })
+        });
+        if !self.host_aliases.is_empty() {
+            manifest["spec"]["hostAliases"] = self.host_aliases();
+        }
+        manifest
+    }
+
+    /// One entry for each address, as a pod wants them.
+    fn host_aliases(&self) -> Value {
+        let mut names: BTreeMap<Ipv4Addr, Vec<&str>> = BTreeMap::new();
+        for (name, ip) in &self.host_aliases {
+            names.entry(*ip).or_default().push(name);
+        }
+        let entries = names.into_iter();
+        entries
+            .map(|(ip, hostnames)| json!({"ip": ip, "hostnames": hostnames}))
+            .collect()
     }
 }
+
+/// The label by which a pod gets no sidecar (Istio's `sidecar.istio.io/inject`).
+const NO_SIDECAR: (&str, &str) = ("sidecar.istio.io/inject", "false");
 
 fn env_entry(name: &str, source: &EnvSource) -> Value {
     match source {
@@ -381,6 +409,8 @@ mod tests {
                 ),
                 ("SERVICE_URL".to_owned(), EnvSource::Value("h".to_owned())),
             ]),
+            host_aliases: BTreeMap::new(),
+            without_sidecar: false,
         };
         let manifest = pod.manifest("r1");
         assert_eq!(
@@ -388,6 +418,33 @@ mod tests {
             "pw"
         );
         assert_eq!(manifest["metadata"]["labels"]["run"], "mysql-client-1");
+        assert_eq!(manifest["spec"].get("hostAliases"), None);
+        serde_json::from_value::<Pod>(manifest).unwrap();
+    }
+
+    #[test]
+    fn names_with_one_address_are_one_alias() {
+        let (one, other) = (
+            Ipv4Addr::new(203, 0, 113, 10),
+            Ipv4Addr::new(198, 51, 100, 7),
+        );
+        let named = |name: &str, ip| (name.to_owned(), ip);
+        let pod = ClientPod {
+            pod: PodRef::new("default", "meshproof-names"),
+            image: "mysql:5.6".to_owned(),
+            env: BTreeMap::new(),
+            host_aliases: BTreeMap::from([named("a", one), named("b", other), named("c", one)]),
+            without_sidecar: true,
+        };
+        let manifest = pod.manifest("r1");
+        assert_eq!(
+            manifest["spec"]["hostAliases"],
+            json!([{"ip": "198.51.100.7", "hostnames": ["b"]}, {"ip": "203.0.113.10", "hostnames": ["a", "c"]}])
+        );
+        assert_eq!(
+            manifest["metadata"]["labels"]["sidecar.istio.io/inject"],
+            "false"
+        );
         serde_json::from_value::<Pod>(manifest).unwrap();
     }
 

@@ -23,8 +23,10 @@ const TTL: u32 = 1;
 const UDP_LIMIT: usize = 512;
 
 /// The names of one cluster. Replaced as a whole when Services, pods or endpoints change.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Zone {
+    /// It answers for names of nip.io too.
+    nip_io: bool,
     names: RwLock<Arc<HashMap<String, Vec<Ipv4Addr>>>>,
 }
 
@@ -36,6 +38,13 @@ enum Found {
 }
 
 impl Zone {
+    pub(crate) fn new(nip_io: bool) -> Self {
+        Self {
+            nip_io,
+            names: RwLock::default(),
+        }
+    }
+
     /// Replaces all names. Names are absolute, in lower case, without the final dot.
     pub(crate) fn replace(&self, names: HashMap<String, Vec<Ipv4Addr>>) {
         *self.names.write().unwrap_or_else(PoisonError::into_inner) = Arc::new(names);
@@ -43,7 +52,7 @@ impl Zone {
 
     fn find(&self, name: &str) -> Found {
         let name = name.trim_end_matches('.').to_ascii_lowercase();
-        if let Some(ip) = nip_io(&name) {
+        if let Some(ip) = nip_io(&name).filter(|_| self.nip_io) {
             return Found::Addresses(vec![ip]);
         }
         let names = self
@@ -172,7 +181,7 @@ mod tests {
 
     #[test]
     fn nip_io_names_hold_their_address() {
-        let zone = Zone::default();
+        let zone = Zone::new(true);
         assert_eq!(
             addresses(&ask(&zone, "203.0.113.10.nip.io.", RecordType::A)),
             ["203.0.113.10"]
@@ -181,24 +190,25 @@ mod tests {
             addresses(&ask(&zone, "db.203.0.113.10.NIP.io.", RecordType::A)),
             ["203.0.113.10"]
         );
-        assert_eq!(
-            ask(&zone, "0.113.10.nip.io.", RecordType::A)
-                .metadata
-                .response_code,
-            ResponseCode::NXDomain
-        );
+        for (zone, name) in [
+            (zone, "0.113.10.nip.io."),
+            (Zone::new(false), "203.0.113.10.nip.io."),
+        ] {
+            let answer = ask(&zone, name, RecordType::A);
+            assert_eq!(answer.metadata.response_code, ResponseCode::NXDomain);
+        }
     }
 
     #[test]
     fn aaaa_of_a_known_name_is_empty_not_refused() {
-        let answer = ask(&Zone::default(), "203.0.113.10.nip.io.", RecordType::AAAA);
+        let answer = ask(&Zone::new(true), "203.0.113.10.nip.io.", RecordType::AAAA);
         assert_eq!(answer.metadata.response_code, ResponseCode::NoError);
         assert!(answer.answers.is_empty());
     }
 
     #[test]
     fn services_are_found_and_others_are_not() {
-        let zone = Zone::default();
+        let zone = Zone::new(true);
         zone.replace(HashMap::from([(
             "mysql.default.svc.cluster.local".into(),
             vec![Ipv4Addr::new(10, 96, 1, 33)],
@@ -221,7 +231,7 @@ mod tests {
 
     #[test]
     fn noise_is_not_answered() {
-        assert!(Zone::default().answer(b"\x00\x01garbage").is_none());
-        assert!(Zone::default().answer(&[]).is_none());
+        assert!(Zone::new(true).answer(b"\x00\x01garbage").is_none());
+        assert!(Zone::new(true).answer(&[]).is_none());
     }
 }

@@ -34,6 +34,8 @@ pub struct PocketOptions {
     pub programs: Programs,
     /// The mesh configuration (YAML) of each cluster at its start; absent: [`install::DEFAULT_MESH_CONFIG`].
     pub mesh_config: [Option<String>; 2],
+    /// Their name servers answer for `A.B.C.D.nip.io`, as public ones do.
+    pub nip_io: bool,
 }
 
 /// Why the clusters could not be brought up.
@@ -91,10 +93,18 @@ impl Pocket {
         let mut tasks = JoinSet::new();
         let [client, server] = ClusterName::ALL;
         let [client_mesh, server_mesh] = options.mesh_config;
+        let zone = || Zone::new(options.nip_io);
         let (tell_connected, connected) = watch::channel(false);
         let (client, server) = tokio::try_join!(
-            start_cluster(client, &node, &programs, client_mesh, connected.clone()),
-            start_cluster(server, &node, &programs, server_mesh, connected),
+            start_cluster(
+                client,
+                &node,
+                &programs,
+                client_mesh,
+                zone(),
+                connected.clone()
+            ),
+            start_cluster(server, &node, &programs, server_mesh, zone(), connected),
         )?;
         // Pods start meanwhile. No configuration is reported active before the clusters are connected.
         let connecting = connect(node.clone(), tell_connected);
@@ -225,13 +235,14 @@ async fn start_cluster(
     node: &Node,
     programs: &Arc<Programs>,
     mesh_config: Option<String>,
+    zone: Zone,
     connected: watch::Receiver<bool>,
 ) -> Result<(Cluster, Work), PocketError> {
     let store = Arc::new(Store::new());
     let ads = Ads::new();
     let ca = MeshCa::new(TRUST_DOMAIN)?;
     let root = ca.root_pem().clone();
-    let zone = Arc::new(Zone::default());
+    let zone = Arc::new(zone);
     let network = Network::new(
         name,
         Arc::clone(&store),

@@ -11,7 +11,7 @@ use meshproof_record::{
 use meshproof_scenario::{At, Case, ExpectedLink, Loaded, Scenario};
 
 use crate::case::{self, Collected, Manner, Stage, Started};
-use crate::environment::{self, Bound, Environment, SetupError};
+use crate::environment::{self, Bound, Environment, SetupError, Wanted};
 use crate::judge::not_run;
 use crate::kept::Kept;
 use crate::observer::{Event, Feed, Observer};
@@ -189,13 +189,14 @@ async fn all(
     timing: &Timing<'_>,
     progress: &Progress,
 ) -> Result<(), SetupError> {
-    let bound = timing
+    let mut bound = timing
         .step(
             None,
             "resolve bindings",
             environment::bind(loaded, clusters),
         )
         .await?;
+    environment::settle_names(&mut bound, clusters, timing).await?;
     let values = bound
         .bindings
         .iter()
@@ -230,7 +231,8 @@ async fn all(
     // What cases changed is taken back by the same way; on a cluster that vanishes with the run nobody
     // would see it.
     if clusters.both().iter().any(|access| !access.facts.ephemeral) {
-        environment.vary(&[], clusters, timing).await?;
+        let wanted = Wanted::default();
+        environment.vary(&wanted, clusters, timing).await?;
     }
     // What failed may have left more than can be seen.
     if progress.is_good()
@@ -294,7 +296,7 @@ impl<'a> Work<'a> {
             case: planned.name.clone(),
         });
         let started = Started::now();
-        let lacks = self.lacks(planned, case);
+        let lacks = self.lacks(environment, planned, case);
         if let Some(why) = lacks.or_else(|| self.forbids(planned, case)) {
             let source = case.from.value.clone();
             let took = started.instant.elapsed();
@@ -327,7 +329,12 @@ impl<'a> Work<'a> {
     }
 
     /// What a case demands that nothing on these clusters can establish, whatever happens.
-    fn lacks(&self, planned: &PlannedCase, case: &Case) -> Option<String> {
+    fn lacks(
+        &self,
+        environment: &Environment,
+        planned: &PlannedCase,
+        case: &Case,
+    ) -> Option<String> {
         let link = case.expect.link.as_ref().map(|link| link.value);
         if link == Some(ExpectedLink::Readable) && !self.clusters.can_capture() {
             return Some(format!(
@@ -335,16 +342,12 @@ impl<'a> Work<'a> {
                 self.clusters.client.facts.provider
             ));
         }
-        let mut all = self.clusters.both().into_iter();
-        let (access, why) = all.find_map(|access| Some((access, access.unacknowledged()?)))?;
+        let why = environment.telling.as_ref().err()?;
         let overlays = environment::overlays(&self.bound.scenario, case);
         let changes = !overlays.is_empty() || !case.during.is_empty() || planned.sabotage.is_some();
         // A verdict on what was there before the change would be about something else.
         changes.then(|| {
-            format!(
-                "it changes configuration, and when a change is active in cluster {} is not known: {why}",
-                access.side
-            )
+            format!("it changes configuration, and when a change is active is not known: {why}")
         })
     }
 
@@ -369,8 +372,13 @@ impl<'a> Work<'a> {
         if planned.sabotage.is_some() {
             overlays.extend(case.sabotage.iter().map(|at| &at.value));
         }
+        let wanted = Wanted {
+            overlays: &overlays,
+            unchanged: case.leaves_proxies_unchanged(),
+            step: false,
+        };
         environment
-            .vary(&overlays, self.clusters, self.timing)
+            .vary(&wanted, self.clusters, self.timing)
             .await
             .map_err(|error| error.to_string())?;
         let collected = if case.during.is_empty() {
@@ -381,7 +389,16 @@ impl<'a> Work<'a> {
                 pcapng: Vec::new(),
             }
         };
-        let Collected { evidence, pcapng } = collected;
+        let Collected {
+            mut evidence,
+            pcapng,
+        } = collected;
+        if let Err(why) = environment.still().await {
+            evidence.missing.push(Missing {
+                source: crate::judge::source::STEADY.to_owned(),
+                why,
+            });
+        }
         let evidence = self.control_again(environment, case, evidence).await?;
         Ok(Collected { evidence, pcapng })
     }
@@ -400,8 +417,13 @@ impl<'a> Work<'a> {
             return Ok(evidence);
         };
         let overlays = environment::overlays(scenario, control);
+        let wanted = Wanted {
+            overlays: &overlays,
+            unchanged: control.leaves_proxies_unchanged(),
+            step: false,
+        };
         environment
-            .vary(&overlays, self.clusters, self.timing)
+            .vary(&wanted, self.clusters, self.timing)
             .await
             .map_err(|error| error.to_string())?;
         let started = Started::now();

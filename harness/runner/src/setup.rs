@@ -166,6 +166,8 @@ fn client_pod(
         pod: PodRef::new(&pod.namespace.value, name),
         image: pod.image.value.clone(),
         env,
+        host_aliases: BTreeMap::new(),
+        without_sidecar: false,
     };
     (pod, injected)
 }

@@ -2,6 +2,8 @@
 
 use meshproof_cluster::{ClusterAccess, Side};
 
+use crate::nip_io::HostNames;
+
 /// The two clusters of a run.
 #[derive(Clone, Debug)]
 pub struct Clusters {
@@ -9,6 +11,8 @@ pub struct Clusters {
     pub client: ClusterAccess,
     /// Where the database is.
     pub server: ClusterAccess,
+    /// How pods and proxies learn the addresses of names of nip.io.
+    pub host_names: HostNames,
 }
 
 impl Clusters {

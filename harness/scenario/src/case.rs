@@ -38,6 +38,10 @@ pub struct Case {
     /// Changes under which it runs, on top of those.
     #[serde(default, deserialize_with = "crate::at::present")]
     pub with: Option<At<Overlay>>,
+    /// Whether what it changes leaves the proxies as they were, as deleting a Secret does. Where proxies are asked for
+    /// what they serve, a change that shows at none of them is not known to have arrived, unless this says so.
+    #[serde(default, deserialize_with = "crate::at::present")]
+    pub proxies_unchanged: Option<At<bool>>,
     /// One change that removes what the case tests: under it the case must fail.
     #[serde(default, deserialize_with = "crate::at::present")]
     pub sabotage: Option<At<Overlay>>,
@@ -159,6 +163,13 @@ impl Case {
         self.speaks
             .as_ref()
             .map_or(Speaks::Mysql, |speaks| speaks.value)
+    }
+
+    /// Whether what it changes shows at no proxy.
+    pub fn leaves_proxies_unchanged(&self) -> bool {
+        self.proxies_unchanged
+            .as_ref()
+            .is_some_and(|said| said.value)
     }
 
     /// Whether it demands a refusal.

@@ -171,6 +171,7 @@ mistakes! { VARIED;
     sabotage_of_two: "          set: {/spec/servers/0/tls/mode: SIMPLE}\n" => "          set: {/spec/servers/0/tls/mode: SIMPLE}\n        Service/default/mysql: {set: {/spec/type: ClusterIP}}\n";
     sabotage_as_with: "      server:\n        Gateway/default/gateway-mysql:\n          set: {/spec/servers/0/tls/mode: SIMPLE}\n" => "      client:\n        Secret/istio-system/client-credential:\n          secret: {certificate: client, but: expired}\n";
     control_again_without_control: "    control: arrives\n    controlAgain: true\n" => "    controlAgain: true\n";
+    proxies_unchanged_without_changes: "    from: neighbour\n" => "    from: neighbour\n    proxiesUnchanged: true\n";
     // Secrets.
     self_signed_by_an_authority: "but: expired" => "but: self-signed, authority: new";
     other_name_with_name: "but: expired" => "but: other-name, dnsName: x.example";

@@ -8,7 +8,7 @@ use futures::future;
 use meshproof_cluster::{ActiveEvidence, ClusterAccess, Facts, PodRef, Side};
 use meshproof_pocket::{ClusterName, Pocket, PocketError, PocketOptions, Programs, install};
 use meshproof_pocket_node::{NodeError, Program};
-use meshproof_runner::Clusters;
+use meshproof_runner::{Clusters, HostNames};
 use meshproof_scenario::Loaded;
 use meshproof_toolchain::Toolchain;
 
@@ -33,6 +33,7 @@ pub(crate) async fn start(loaded: &Loaded, programs: Programs) -> Result<Pocket,
     Pocket::start(PocketOptions {
         programs,
         mesh_config,
+        nip_io: true,
     })
     .await
     .map_err(|error| refused(&error))
@@ -46,10 +47,11 @@ pub(crate) async fn trial(
     let options = PocketOptions {
         programs,
         mesh_config: [None, None],
+        nip_io: true,
     };
     let pocket = Pocket::start(options).await;
     let pocket = pocket.map_err(|error| refused(&error))?;
-    let Clusters { client, server } = clusters(&pocket, "doctor", versions);
+    let Clusters { client, server, .. } = clusters(&pocket, "doctor", versions, HostNames::Dns);
     let (egress, ingress) = (&client.facts.egress, &server.facts.ingress);
     let ready = future::try_join(
         client.wait_ready_pods(&egress.namespace, &egress.selector),
@@ -66,6 +68,7 @@ pub(crate) fn clusters(
     pocket: &Pocket,
     run_id: &str,
     versions: &BTreeMap<String, String>,
+    host_names: HostNames,
 ) -> Clusters {
     let access = |side, name| {
         ClusterAccess::new(side, pocket.cluster(name).client(), facts(versions), run_id)
@@ -73,6 +76,7 @@ pub(crate) fn clusters(
     Clusters {
         client: access(Side::Client, ClusterName::Client),
         server: access(Side::Server, ClusterName::Server),
+        host_names,
     }
 }
 

@@ -45,6 +45,7 @@ pub(crate) async fn run(
     };
     let took = begun.elapsed().as_millis();
     live.done("clusters", &format!("nothing is missing, after {took} ms"));
+    let host_names = args.host_names();
     for (loaded, options) in &chosen {
         let before = sent(connected);
         let [client, server] = connected;
@@ -52,6 +53,7 @@ pub(crate) async fn run(
         let clusters = Clusters {
             client: client.access(&run_id),
             server: server.access(&run_id),
+            host_names: host_names.clone(),
         };
         let work = Work {
             loaded,

@@ -41,6 +41,7 @@ pub(crate) async fn run(
     };
     journal.phase("find programs", begun);
     let clusters = Programmed {
+        args,
         programs: &programs,
         versions: &versions,
         journal,
@@ -132,6 +133,7 @@ fn versions(found: &Toolchain) -> BTreeMap<String, String> {
 
 /// What every scenario of a run shares.
 struct Programmed<'a> {
+    args: &'a RunArgs,
     programs: &'a Programs,
     versions: &'a BTreeMap<String, String>,
     journal: &'a Journal,
@@ -181,7 +183,8 @@ impl Programmed<'_> {
         queue: &Queue<'_>,
         pocket: &Pocket,
     ) -> Result<(), Failure> {
-        let clusters = embedded::clusters(pocket, &self.journal.run_id(), self.versions);
+        let (run_id, host_names) = (self.journal.run_id(), self.args.host_names());
+        let clusters = embedded::clusters(pocket, &run_id, self.versions, host_names);
         let mut kept = first.group.map_or_else(Kept::default, |_| Kept::wanted());
         let mut one = *first;
         loop {

@@ -31,6 +31,8 @@ struct Prober<'a> {
 impl<'a> Prober<'a> {
     async fn start(world: &'a World, side: Side) -> Self {
         let pod = ClientPod {
+            host_aliases: BTreeMap::new(),
+            without_sidecar: false,
             pod: PodRef::new(OUTSIDE, "prober"),
             image: IMAGE.to_owned(),
             env: BTreeMap::new(),

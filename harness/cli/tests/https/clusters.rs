@@ -8,7 +8,7 @@ use meshproof_cluster::{ClusterAccess, Side};
 use meshproof_pki::{Authority, Leaf};
 use meshproof_pocket::{ClusterName, Pocket};
 use meshproof_pocket_api::{Listening, TlsConfig};
-use meshproof_runner::Clusters;
+use meshproof_runner::{Clusters, HostNames};
 
 use crate::support::facts;
 
@@ -72,6 +72,7 @@ impl Served {
         Clusters {
             client: access(Side::Client).await,
             server: access(Side::Server).await,
+            host_names: HostNames::Dns,
         }
     }
 

@@ -33,6 +33,14 @@ pub(crate) fn scenario() -> PathBuf {
 
 /// Brings clusters up for a test, which ends them.
 pub(crate) fn trial(test: impl AsyncFnOnce(Pocket, &Loaded)) -> Result<Completion, Failed> {
+    trial_on(true, test)
+}
+
+/// As [`trial`]; without `nip_io` the clusters resolve no names of nip.io.
+pub(crate) fn trial_on(
+    nip_io: bool,
+    test: impl AsyncFnOnce(Pocket, &Loaded),
+) -> Result<Completion, Failed> {
     let loaded = meshproof_scenario::load(&scenario()).map_err(|error| format!("{error:?}"))?;
     let programs = match programs::find_programs() {
         Ok(programs) => programs,
@@ -50,6 +58,7 @@ pub(crate) fn trial(test: impl AsyncFnOnce(Pocket, &Loaded)) -> Result<Completio
         let options = PocketOptions {
             programs,
             mesh_config,
+            nip_io,
         };
         let pocket = match Pocket::start(options).await {
             Ok(pocket) => pocket,

@@ -151,11 +151,8 @@ pub(crate) async fn collect(stage: &Stage<'_>, case: &Case) -> Result<Collected,
     for why in &stage.environment.inactive {
         running.missing("active configuration", why.clone());
     }
-    for access in stage.clusters.both() {
-        if let Some(why) = access.unacknowledged() {
-            let why = format!("cluster {}: {why}", access.side);
-            running.missing(crate::judge::source::ACKNOWLEDGEMENT, why);
-        }
+    if let Some(why) = stage.environment.unacknowledged() {
+        running.missing(source::ACKNOWLEDGEMENT, why.clone());
     }
     // Boxed: whoever waits for a case would carry the largest of these.
     match (case.expect.outcome.value, case.speaks()) {

@@ -13,7 +13,7 @@ use tokio::sync::watch;
 
 use super::{CLIENT_LIMIT, CONNECT_TIMEOUT, LINES_WITHIN, exec};
 use crate::client::Login;
-use crate::environment::{Client, Environment};
+use crate::environment::{Client, Environment, Wanted};
 use crate::judge::source;
 use crate::run::Work;
 use crate::side::Clusters;
@@ -97,8 +97,13 @@ async fn changes(
     let mut failed = counted.borrow().failed;
     for step in &case.during {
         all.push(&step.value);
+        let wanted = Wanted {
+            overlays: &all,
+            unchanged: false,
+            step: true,
+        };
         environment
-            .vary(&all, work.clusters, work.timing)
+            .vary(&wanted, work.clusters, work.timing)
             .await
             .map_err(|error| error.to_string())?;
         failed = counted.borrow().failed;

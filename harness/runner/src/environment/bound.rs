@@ -1,6 +1,7 @@
 //! A scenario with the values of this run in place.
 
 use std::collections::BTreeMap;
+use std::net::Ipv4Addr;
 
 use futures::future;
 use meshproof_cluster::{ClusterAccess, Side};
@@ -8,6 +9,7 @@ use meshproof_scenario::{AddressOf, Bindings, Loaded, Scenario};
 
 use super::{During, SetupError};
 use crate::guest::{Disruptive, Guest, RunName, ServerNames};
+use crate::nip_io;
 use crate::setup::Setup;
 use crate::side::{Clusters, from_scenario, to_scenario};
 
@@ -15,6 +17,8 @@ use crate::side::{Clusters, from_scenario, to_scenario};
 pub(crate) struct Bound {
     pub(crate) scenario: Scenario,
     pub(crate) bindings: Bindings,
+    /// The text that everything of the run has in its name, on clusters that others use too.
+    pub(crate) run: Option<String>,
     /// Cases that reach beyond the run, on clusters that others use too.
     pub(crate) disruptive: Disruptive,
     /// The server names by which sessions of this run are told from others', on such clusters.
@@ -83,6 +87,7 @@ impl Bound {
         Ok(Self {
             scenario,
             bindings,
+            run: None,
             disruptive: Disruptive::default(),
             server_names: None,
             client,
@@ -110,9 +115,22 @@ impl Bound {
         guest.manifests(to_scenario(Side::Client), &mut bound.client.manifests);
         guest.manifests(to_scenario(Side::Server), &mut bound.server.manifests);
         let names = ServerNames::of(&bound.scenario, [&bound.client, &bound.server]);
+        bound.run = Some(run.as_str().to_owned());
         bound.server_names = Some(names);
         bound.disruptive = guest.disruptive;
         Ok(bound)
+    }
+
+    /// Every name of nip.io in it, with its address.
+    pub(super) fn hosts(&self) -> BTreeMap<String, Ipv4Addr> {
+        let setups = [&self.client, &self.server];
+        nip_io::hosts(&self.scenario, &self.bindings, setups)
+    }
+
+    /// Writes the addresses of these names down wherever a pod or a proxy would ask for them.
+    pub(super) fn write_down(&mut self, hosts: &BTreeMap<String, Ipv4Addr>) -> Result<(), String> {
+        let setups = [&mut self.client, &mut self.server];
+        nip_io::write_down(hosts, &mut self.scenario, setups)
     }
 
     pub(super) fn setup(&self, side: Side) -> &Setup {

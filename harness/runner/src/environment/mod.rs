@@ -3,7 +3,10 @@
 
 mod bound;
 mod clients;
+mod nip_io;
+mod proxies;
 mod server;
+mod telling;
 mod vary;
 
 use std::collections::BTreeMap;
@@ -13,12 +16,15 @@ use meshproof_cluster::{Activation, Applied, ClusterAccess, PodRef, Side};
 use meshproof_record::Hop;
 
 use clients::StartedClient;
+use proxies::Own;
 use server::DatabasePart;
+use telling::{ACTIVE, Telling};
 use vary::Varied;
 
 pub(crate) use bound::{Bound, bind};
 pub(crate) use clients::Client;
-pub(crate) use vary::overlays;
+pub(crate) use nip_io::settle as settle_names;
+pub(crate) use vary::{Wanted, overlays};
 
 use crate::certificates::Certificates;
 use crate::database::Database;
@@ -61,6 +67,10 @@ pub(crate) struct Environment {
     pub(crate) database: Result<Database, String>,
     /// Configuration that is not active, or not known to be.
     pub(crate) inactive: Vec<String>,
+    /// What tells that a change is active, or why nothing does.
+    pub(crate) telling: Result<Telling, String>,
+    /// Why it is not known whether the last change is active, where it is not.
+    unseen: Option<String>,
     /// The capture on the link, or why there is none.
     pub(crate) wire: Result<Wire, String>,
     /// The certificates of the run.
@@ -130,21 +140,31 @@ pub(crate) async fn set_up(
         logs: gateways,
         database: Err(String::new()),
         inactive: late.concat(),
+        telling: Ok(Telling::Mesh),
+        unseen: None,
     };
     let mut database = None;
+    let mut proxies = Vec::new();
     for part in [client, server] {
         environment.inactive.extend(part.inactive);
         for (name, client, log) in part.clients {
             if let Some(log) = log {
+                proxies.push((client.side, client.pod.clone(), Own::Run));
                 environment.logs.add_sidecar(&name, log);
             }
             environment.clients.insert(name, client);
         }
         if let Some(found) = part.database {
+            if found.log.is_ok() {
+                let side = bound.database_side();
+                proxies.extend(found.pods.into_iter().map(|pod| (side, pod, Own::Run)));
+            }
             environment.logs.add(Hop::ServerSidecar, found.log);
             database = Some(found.database);
         }
     }
+    let telling = Box::pin(telling::begin(bound, clusters, timing, proxies)).await;
+    environment.tell_by(telling, timing)?;
     environment.database =
         database.unwrap_or_else(|| Err("the scenario's database is in neither cluster".to_owned()));
     Ok(environment)
@@ -326,12 +346,8 @@ async fn activation(
     applied: &Applied,
     timing: &Timing<'_>,
 ) -> Result<Vec<String>, SetupError> {
-    let text = match access
-        .wait_active(applied)
-        .await
-        .during("wait for active configuration")?
-    {
-        Activation::Active => return Ok(Vec::new()),
+    let text = match access.wait_active(applied).await.during(ACTIVE)? {
+        Activation::Active | Activation::AtProxies => return Ok(Vec::new()),
         Activation::Warming { names, waited } => {
             format!(
                 "cluster {}: after {:.0} s still not active: {names}",
@@ -339,10 +355,6 @@ async fn activation(
                 waited.as_secs_f64()
             )
         }
-        Activation::NotAvailable(why) => format!(
-            "cluster {}: whether configuration is active is not known: {why}",
-            access.side
-        ),
     };
     timing.tell(&Event::Note {
         cluster: Some(access.side),

@@ -1,7 +1,7 @@
 //! The database's pod: waited for, looked into past its sidecar, its sidecar's log followed.
 
 use futures::future;
-use meshproof_cluster::Side;
+use meshproof_cluster::{PodRef, Side};
 
 use super::{During, SetupError, Work};
 use crate::database::{Database, Login};
@@ -11,6 +11,7 @@ use crate::proxy_log::HopLog;
 pub(super) struct DatabasePart {
     pub(super) database: Result<Database, String>,
     pub(super) log: Result<HopLog, String>,
+    pub(super) pods: Vec<PodRef>,
 }
 
 impl Work<'_> {
@@ -54,6 +55,10 @@ impl Work<'_> {
             opened = opened => opened,
             trouble = access.pod_trouble(pod) => return Err(trouble).during("start the database"),
         };
-        Ok(Some(DatabasePart { database, log }))
+        Ok(Some(DatabasePart {
+            database,
+            log,
+            pods,
+        }))
     }
 }

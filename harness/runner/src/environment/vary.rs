@@ -9,14 +9,33 @@ use meshproof_cluster::{Applied, ObjectRef, Side};
 use meshproof_scenario::{Case, Edit, ObjectKey, Overlay, Scenario};
 use serde_json::Value;
 
+use super::proxies::To;
 use super::{During, Environment, SetupError, activation};
 use crate::side::{Clusters, from_scenario};
 use crate::timing::{Timing, Wait};
 use crate::variation::edited;
 
+/// The state that a case asks for.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Wanted<'a> {
+    /// What is put on top of what set-up left.
+    pub(crate) overlays: &'a [&'a Overlay],
+    /// It shows at no proxy.
+    pub(crate) unchanged: bool,
+    /// It is a step from the state before, and no way round leads there.
+    pub(crate) step: bool,
+}
+
 /// Objects that differ, or have differed, from what the set-up left.
 #[derive(Debug, Default)]
 pub(crate) struct Varied(BTreeMap<(Side, ObjectKey), State>);
+
+impl Varied {
+    /// Everything is as set-up left it.
+    fn is_base(&self) -> bool {
+        self.0.values().all(|state| state.now == state.base)
+    }
+}
 
 /// An object that cases change. `None` is that there is no such object.
 #[derive(Clone, Debug)]
@@ -42,12 +61,28 @@ impl Environment {
     /// An overlay that does not fit what is there, or that the cluster refuses.
     pub(crate) async fn vary(
         &mut self,
-        overlays: &[&Overlay],
+        wanted: &Wanted<'_>,
+        clusters: &Clusters,
+        timing: &Timing<'_>,
+    ) -> Result<(), SetupError> {
+        let was_base = self.varied.is_base();
+        self.change(wanted, clusters, timing).await?;
+        // Two cases may change different objects and leave the proxies the same. From what set-up left it shows.
+        if self.unseen.is_some() && !was_base && !self.varied.is_base() && !wanted.step {
+            self.change(&Wanted::default(), clusters, timing).await?;
+            self.change(wanted, clusters, timing).await?;
+        }
+        Ok(())
+    }
+
+    async fn change(
+        &mut self,
+        wanted: &Wanted<'_>,
         clusters: &Clusters,
         timing: &Timing<'_>,
     ) -> Result<(), SetupError> {
         const WHAT: &str = "change the environment for a case";
-        let targets = self.targets(overlays, clusters).await.during(WHAT)?;
+        let targets = self.targets(wanted.overlays, clusters).await.during(WHAT)?;
         let changed: Vec<((Side, ObjectKey), Option<Value>)> = targets
             .into_iter()
             .filter(|(key, to)| self.varied.0.get(key).is_some_and(|state| state.now != *to))
@@ -55,6 +90,7 @@ impl Environment {
         if changed.is_empty() {
             return Ok(());
         }
+        self.look().await;
         let writes = changed.iter().map(|((side, key), to)| {
             let state = &self.varied.0[&(*side, key.clone())];
             let access = clusters.get(*side);
@@ -92,6 +128,18 @@ impl Environment {
             .wait(Wait::Active, future::try_join_all(active))
             .await;
         self.inactive = found?.concat();
+        if refused.is_none() {
+            let sides = applied.keys().copied().collect();
+            let to = if self.varied.is_base() {
+                To::Base
+            } else if wanted.unchanged {
+                To::Same
+            } else {
+                To::Other
+            };
+            let following = self.follow(&sides, to, timing);
+            timing.wait(Wait::Active, following).await.during(WHAT)?;
+        }
         match refused {
             Some(error) => Err(error).during(WHAT),
             None => Ok(()),

@@ -18,7 +18,7 @@ impl RunName {
         Self(digits(hash(&[run_id, file])))
     }
 
-    #[cfg(test)]
+    /// What every such name has in it.
     pub(crate) fn as_str(&self) -> &str {
         &self.0
     }

@@ -63,6 +63,8 @@ pub mod source {
     pub const CLOCK: &str = "common clock";
     /// Word from the proxies that what was applied is active.
     pub const ACKNOWLEDGEMENT: &str = "acknowledged configuration";
+    /// Proxies that serve the same from a case's beginning to its end.
+    pub const STEADY: &str = "steady configuration";
 }
 
 /// Judges a case by its expectation and evidence. `case.verdict` is not looked at; `control` is what
@@ -89,15 +91,12 @@ fn conforms(case: &CaseRecord, facts: &Facts<'_>, control: Option<Status>) -> Ve
     } else {
         negative::check(facts, control, &seen, &mut checks);
     }
-    // What was applied may not have arrived yet: then a session fails, or goes the old way.
-    let failed = checks.status() == Status::Fail;
-    let unknown = failed && facts.is_missing(source::ACKNOWLEDGEMENT);
-    if unknown && case.expectation.outcome == Outcome::Connected {
-        let (why, found) = (facts.why_missing(source::ACKNOWLEDGEMENT), checks.reason());
-        checks.void(
-            "the configuration is active",
-            format!("{why}; found {found}"),
-        );
+    if let Some(why) = inactive(case, facts, checks.status()) {
+        let found = match checks.status() {
+            Status::Pass => String::new(),
+            _ => format!("; found {}", checks.reason()),
+        };
+        checks.void("the configuration is active", format!("{why}{found}"));
     }
     let status = checks.status();
     let summary = match status {
@@ -110,6 +109,19 @@ fn conforms(case: &CaseRecord, facts: &Facts<'_>, control: Option<Status>) -> Ve
         checks: checks.into_list(),
         observed: seen.observed,
     }
+}
+
+/// Why it is not known under which configuration a case ran, where that matters: what was applied may not have arrived
+/// yet, and then a session fails, or goes the old way.
+fn inactive(case: &CaseRecord, facts: &Facts<'_>, status: Status) -> Option<String> {
+    if facts.is_missing(source::STEADY) {
+        return Some(facts.why_missing(source::STEADY));
+    }
+    // A control has shown what is there from the beginning, and nobody what a case itself has changed.
+    let changes = !case.variation.is_empty() || case.sabotage.is_some();
+    let fails = status == Status::Fail && case.expectation.outcome == Outcome::Connected;
+    let unknown = facts.is_missing(source::ACKNOWLEDGEMENT) && (changes || fails);
+    unknown.then(|| facts.why_missing(source::ACKNOWLEDGEMENT))
 }
 
 fn passed(case: &CaseRecord, facts: &Facts<'_>) -> String {

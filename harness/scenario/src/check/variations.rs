@@ -20,6 +20,7 @@ impl Check<'_> {
             self.overlay(step, &At::new("a step of `during`".to_owned(), step.pos));
         }
         self.during(case);
+        self.proxies_unchanged(case);
         if let Some(again) = case.control_again.as_ref()
             && case.control.is_none()
         {
@@ -27,6 +28,20 @@ impl Check<'_> {
                 again,
                 "`controlAgain` without `control`".to_owned(),
                 "name the case that must pass once more under `control`",
+            );
+        }
+    }
+
+    /// What is said of changes, where there are none.
+    fn proxies_unchanged(&mut self, case: &Case) {
+        if let Some(said) = &case.proxies_unchanged
+            && case.with.is_none()
+            && case.uses.is_empty()
+        {
+            self.error(
+                said,
+                "`proxiesUnchanged` in a case that changes nothing".to_owned(),
+                "it is about what `with` and `uses` change; leave it out",
             );
         }
     }
