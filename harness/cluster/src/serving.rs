@@ -243,7 +243,11 @@ fn reached(value: &Value, names: &mut BTreeSet<String>) {
                 }
             }
         }
-        Value::Array(items) => items.iter().for_each(|item| reached(item, names)),
+        Value::Array(items) => {
+            for item in items {
+                reached(item, names);
+            }
+        }
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
     }
 }
@@ -326,7 +330,9 @@ fn feed(value: &Value, hasher: &mut DefaultHasher) {
         Value::String(value) => (3_u8, value).hash(hasher),
         Value::Array(items) => {
             (4_u8, items.len()).hash(hasher);
-            items.iter().for_each(|item| feed(item, hasher));
+            for item in items {
+                feed(item, hasher);
+            }
         }
         Value::Object(fields) => {
             (5_u8, fields.len()).hash(hasher);

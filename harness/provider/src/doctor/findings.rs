@@ -143,11 +143,15 @@ impl List {
         }
         let any = !lines.is_empty();
         for (answer, verbs) in lines {
-            self.missing(
-                POINT,
-                format!("not allowed: {}", words(&verbs, answer)),
-                format!("grant it to the user of context {}", about.context),
-            );
+            let denied = format!("not allowed: {}", words(&verbs, answer));
+            match answer.need.without {
+                Some(without) => self.unknown(POINT, format!("{denied}; {without}")),
+                None => self.missing(
+                    POINT,
+                    denied,
+                    format!("grant it to the user of context {}", about.context),
+                ),
+            }
         }
         let asked = answers.len();
         if !any && answers.iter().all(|answer| answer.allowed.is_ok()) {

@@ -20,6 +20,8 @@ pub struct Need {
     pub subresource: &'static str,
     /// `None`: in every namespace, as those of a run are made for it; or the resource has no namespace.
     pub namespace: Option<String>,
+    /// What a run does without it; `None` where there is no run without it.
+    pub without: Option<&'static str>,
 }
 
 type Row = (
@@ -64,6 +66,10 @@ const GATEWAY: &[Row] = &[
     ("", "secrets", "", MAKE),
 ];
 
+/// The proxies' admin ports: of the run's pods, and of the gateways.
+const PROXIES: &[Row] = &[("", "pods", "portforward", STREAM)];
+const WITHOUT_PROXIES: &str = "the proxies are not asked whether a change is active, and cases that change configuration are skipped";
+
 /// Everything that a run needs on a side.
 pub(super) fn of(side: Side, facts: &Facts) -> Vec<Need> {
     let (own, gateway) = match side {
@@ -72,15 +78,24 @@ pub(super) fn of(side: Side, facts: &Facts) -> Vec<Need> {
     };
     let anywhere = BOTH.iter().chain(own).map(|row| (row, None));
     let there = GATEWAY.iter().map(|row| (row, Some(gateway.clone())));
-    let rows = anywhere.chain(there);
-    rows.flat_map(|((group, resource, subresource, verbs), namespace)| {
-        verbs.iter().map(move |verb| Need {
-            verb,
-            group,
-            resource,
-            subresource,
-            namespace: namespace.clone(),
-        })
-    })
-    .collect()
+    let rows = anywhere.chain(there).map(|row| (row, None));
+    // The database is reached by the same way, in the server's cluster.
+    let pods = PROXIES.iter().filter(|_| side == Side::Client);
+    let pods = pods.map(|row| (row, None));
+    let gateways = PROXIES.iter().map(|row| (row, Some(gateway.clone())));
+    let proxies = pods.chain(gateways).map(|row| (row, Some(WITHOUT_PROXIES)));
+    rows.chain(proxies)
+        .flat_map(
+            |(((group, resource, subresource, verbs), namespace), without)| {
+                verbs.iter().map(move |verb| Need {
+                    verb,
+                    group,
+                    resource,
+                    subresource,
+                    namespace: namespace.clone(),
+                    without,
+                })
+            },
+        )
+        .collect()
 }

@@ -60,6 +60,7 @@ async fn ask(
     let answer = match asking(setup) {
         Some(pod) => {
             let found = addresses(access, setup, &pod, host);
+            let found = Box::pin(found);
             let found = timing.step(Some(Side::Client), "ask whether names resolve", found);
             match found.await? {
                 Ok(found) => Answer::of(host, ip, &found),

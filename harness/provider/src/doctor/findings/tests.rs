@@ -91,7 +91,9 @@ fn telemetry() -> DynamicObject {
 fn answers(side: Side, seen: &Seen, denied: &[(&str, &str)]) -> Vec<Answer> {
     let facts = facts(Facts::istio_defaults("contexts"), seen);
     let answer = |need: crate::doctor::Need| Answer {
-        allowed: Ok(!denied.contains(&(need.verb, need.resource))),
+        allowed: Ok(!denied.iter().any(|(verb, resource)| {
+            *verb == need.verb && [need.resource, need.subresource].contains(resource)
+        })),
         need,
     };
     needs::of(side, &facts).into_iter().map(answer).collect()
@@ -148,6 +150,18 @@ fn denied(
     }
 }
 
+/// What is denied keeps no run from being begun.
+fn unneeded(
+    title: &'static str,
+    side: Side,
+    denied: &'static [(&'static str, &'static str)],
+) -> Case {
+    Case {
+        denied,
+        ..case(title, side, false, |_| {})
+    }
+}
+
 fn cases() -> Vec<Case> {
     let all = [
         of_access(),
@@ -169,6 +183,11 @@ fn of_access() -> Vec<Case> {
         case("credentials that are refused", Client, true, |seen| {
             seen.version = Err(Unseen::Unauthorized("Unauthorized".to_owned()));
         }),
+        unneeded(
+            "proxies that may not be asked",
+            Client,
+            &[("get", "portforward"), ("create", "portforward")],
+        ),
         denied(
             "no permission",
             Client,
