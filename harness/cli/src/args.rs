@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use clap::{Args as ClapArgs, Parser, Subcommand, ValueEnum};
-use meshproof_runner::HostNames;
+use meshproof_runner::{HostNames, Prober};
 use regex_lite::Regex;
 
 use crate::exit::Exit;
@@ -90,6 +90,10 @@ pub(crate) struct RunArgs {
     /// How pods and proxies learn the addresses of names of nip.io
     #[arg(long, value_enum, default_value_t = Names::Auto)]
     pub(crate) names: Names,
+    /// With --on contexts: the image that has the prober, in place of `meshproof/probe`; without it this program
+    /// is copied into pods of the image that client pods have
+    #[arg(long, value_name = "IMAGE")]
+    pub(crate) probe_image: Option<String>,
     /// How many pairs of clusters scenarios run on beside each other; one for each processor by default.
     /// Those labelled `slow` run beside them
     #[arg(long, value_name = "N")]
@@ -100,6 +104,19 @@ pub(crate) struct RunArgs {
 }
 
 impl RunArgs {
+    /// The first option that was given and means nothing to other clusters.
+    pub(crate) fn of_contexts(&self) -> Option<&'static str> {
+        let image = self.probe_image.as_ref();
+        self.contexts.given().or(image.map(|_| "--probe-image"))
+    }
+
+    /// Where pods have the prober from, on clusters that were there already.
+    pub(crate) fn prober(&self) -> Prober {
+        self.probe_image
+            .clone()
+            .map_or(Prober::Copied, Prober::Image)
+    }
+
     /// How names of nip.io are resolved; scenarios that share the answer ask once.
     pub(crate) fn host_names(&self) -> HostNames {
         match (self.names, self.on) {

@@ -86,8 +86,8 @@ fn line(finding: &Finding) -> String {
 
 /// # Errors
 /// Options that mean nothing to the clusters that were asked for.
-pub(crate) fn fit(on: On, args: &ContextArgs) -> Result<(), Failure> {
-    match args.given() {
+pub(crate) fn fit(on: On, given: Option<&'static str>) -> Result<(), Failure> {
+    match given {
         Some(option) if on != On::Contexts => {
             let message = format!("{option} goes with --on contexts: add that, or leave it out");
             Err(Failure::new(Exit::BadInput, message))

@@ -22,7 +22,7 @@ struct List<'a> {
 
 /// Looks, prints the list, and ends as a run would that finds the same.
 pub(crate) fn command(args: &DoctorArgs) -> Result<Exit, Failure> {
-    contexts::fit(args.on, &args.contexts)?;
+    contexts::fit(args.on, args.contexts.given())?;
     let system = |error: std::io::Error| Failure::of(Exit::EnvironmentFailed, &error);
     let runtime = Builder::new_multi_thread()
         .worker_threads(2)

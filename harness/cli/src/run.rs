@@ -46,7 +46,7 @@ fn provider(on: On) -> &'static str {
 
 /// The run itself, until it is done or a signal comes.
 fn attempt(args: &RunArgs, journal: &Journal, live: &Live) -> Result<(), Failure> {
-    contexts::fit(args.on, &args.contexts)?;
+    contexts::fit(args.on, args.of_contexts())?;
     if args.on == On::Kind {
         return Err(not_built(args.on));
     }

@@ -18,7 +18,7 @@ use libtest_mimic::{Arguments, Completion, Failed, Trial};
 use meshproof_cluster::{ActiveEvidence, Side};
 use meshproof_pocket::Pocket;
 use meshproof_record::Status;
-use meshproof_runner::{Answer, Clusters, HostNames, Nobody, Options, Stop};
+use meshproof_runner::{Answer, Clusters, HostNames, Nobody, Options, Prober, Stop};
 use meshproof_scenario::Loaded;
 
 use clusters::Served;
@@ -118,6 +118,7 @@ async fn every_scenario_passes_as_a_guest(served: &Served, _: &Loaded) {
     clusters.client.facts.ephemeral = false;
     clusters.server.facts.ephemeral = false;
     clusters.host_names = HostNames::ask();
+    clusters.prober = Prober::Copied;
     // The embedded mesh pushes at once.
     let active = ActiveEvidence::Proxies {
         quiet: Duration::from_millis(300),

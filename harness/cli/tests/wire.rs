@@ -16,7 +16,7 @@ use meshproof_pocket::{ClusterName, Pocket};
 use meshproof_record::{
     Check, Status, WireConnection, WireEvidence, WireOpening, WireSeen, WireSide, WireSpeech,
 };
-use meshproof_runner::{Clusters, HostNames, Nobody, Options, ScenarioRun, Stop, Wire};
+use meshproof_runner::{Clusters, HostNames, Nobody, Options, Prober, ScenarioRun, Stop, Wire};
 use meshproof_scenario::{ExpectedLink, Loaded};
 
 /// The content of the row that the tutorial's session writes and reads.
@@ -54,6 +54,7 @@ fn clusters(pocket: &Pocket, facts: &Facts, run: &str) -> Clusters {
         client: access(Side::Client, ClusterName::Client),
         server: access(Side::Server, ClusterName::Server),
         host_names: HostNames::Dns,
+        prober: Prober::Named,
     }
 }
 

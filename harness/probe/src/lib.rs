@@ -21,6 +21,7 @@ mod first;
 mod hello;
 mod hex;
 mod hush;
+mod portable;
 mod request;
 mod resolve;
 mod serve;
@@ -30,6 +31,7 @@ mod wire;
 pub use connect::connect;
 pub use entry::entry;
 pub use meshproof_record::{ProbeReport, ProbeReportError};
+pub use portable::{Parcel, Portable, is_command, is_image};
 pub use request::{
     ClientCertificate, Malformed, Opening, Request, RequestError, TlsOpening, TlsVersion,
 };

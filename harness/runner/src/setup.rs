@@ -11,6 +11,8 @@ use meshproof_scenario::{Bindings, Cluster, Injection, Loaded, ObjectName, Scena
 use meshproof_sql::PASSWORD_VARIABLE;
 use serde_json::Value;
 
+use crate::prober::Copies;
+
 /// Everything for one cluster.
 #[derive(Debug)]
 pub(crate) struct Setup {
@@ -22,6 +24,8 @@ pub(crate) struct Setup {
     pub(crate) manifests: Vec<Manifest>,
     /// Client pods by their name in the scenario, and whether they get a sidecar.
     pub(crate) pods: BTreeMap<String, (ClientPod, bool)>,
+    /// Where the prober has to be brought.
+    pub(crate) copies: Copies,
     /// The formats that access logs can have, or why they cannot be read.
     pub(crate) log_format: LogFormat,
 }
@@ -70,6 +74,7 @@ impl Setup {
                 .collect(),
             patches: Vec::new(),
             manifests: Vec::new(),
+            copies: Copies::default(),
             log_format: Ok(Expected::any_of_istio()),
         };
         for patch in &cluster.patches {

@@ -3,6 +3,7 @@
 use meshproof_cluster::{ClusterAccess, Side};
 
 use crate::nip_io::HostNames;
+use crate::prober::Prober;
 
 /// The two clusters of a run.
 #[derive(Clone, Debug)]
@@ -13,6 +14,8 @@ pub struct Clusters {
     pub server: ClusterAccess,
     /// How pods and proxies learn the addresses of names of nip.io.
     pub host_names: HostNames,
+    /// Where pods have the prober from.
+    pub prober: Prober,
 }
 
 impl Clusters {

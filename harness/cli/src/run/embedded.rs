@@ -8,7 +8,7 @@ use futures::future;
 use meshproof_cluster::{ActiveEvidence, ClusterAccess, Facts, PodRef, Side};
 use meshproof_pocket::{ClusterName, Pocket, PocketError, PocketOptions, Programs, install};
 use meshproof_pocket_node::{NodeError, Program};
-use meshproof_runner::{Clusters, HostNames};
+use meshproof_runner::{Clusters, HostNames, Prober};
 use meshproof_scenario::Loaded;
 use meshproof_toolchain::Toolchain;
 
@@ -77,6 +77,7 @@ pub(crate) fn clusters(
         client: access(Side::Client, ClusterName::Client),
         server: access(Side::Server, ClusterName::Server),
         host_names,
+        prober: Prober::Named,
     }
 }
 

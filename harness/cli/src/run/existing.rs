@@ -54,6 +54,7 @@ pub(crate) async fn run(
             client: client.access(&run_id),
             server: server.access(&run_id),
             host_names: host_names.clone(),
+            prober: args.prober(),
         };
         let work = Work {
             loaded,

@@ -11,7 +11,7 @@ use meshproof_cluster::{
 use meshproof_pki::{RunPki, Wanted, Which};
 use meshproof_pocket::{ClusterName, Pocket};
 use meshproof_record::{Hop, Status};
-use meshproof_runner::{Clusters, HostNames, Nobody, Options, Stop};
+use meshproof_runner::{Clusters, HostNames, Nobody, Options, Prober, Stop};
 use meshproof_scenario::Loaded;
 use meshproof_sql::{BatchCommand, Dialect};
 use serde_json::{Value, json};
@@ -49,6 +49,7 @@ impl World {
             client: access(Side::Client, ClusterName::Client),
             server: access(Side::Server, ClusterName::Server),
             host_names: HostNames::Dns,
+            prober: Prober::Named,
         };
         let options = Options {
             cases: Some(vec![CONTROL.to_owned()]),

@@ -8,7 +8,7 @@ use meshproof_cluster::{ClusterAccess, Side};
 use meshproof_pki::{Authority, Leaf};
 use meshproof_pocket::{ClusterName, Pocket};
 use meshproof_pocket_api::{Listening, TlsConfig};
-use meshproof_runner::{Clusters, HostNames};
+use meshproof_runner::{Clusters, HostNames, Prober};
 
 use crate::support::facts;
 
@@ -73,6 +73,7 @@ impl Served {
             client: access(Side::Client).await,
             server: access(Side::Server).await,
             host_names: HostNames::Dns,
+            prober: Prober::Named,
         }
     }
 

@@ -41,6 +41,7 @@ const BOTH: &[Row] = &[
     ("", "namespaces", "", MAKE),
     ("", "pods", "", ALL),
     ("", "pods", "log", &["get"]),
+    ("", "pods", "exec", STREAM),
     ("", "events", "", &["list"]),
     ("", "secrets", "", MAKE),
     ("networking.istio.io", "gateways", "", MAKE),
@@ -50,8 +51,6 @@ const BOTH: &[Row] = &[
     ("security.istio.io", "peerauthentications", "", MAKE),
     ("security.istio.io", "authorizationpolicies", "", MAKE),
 ];
-/// Where client pods run.
-const CLIENT: &[Row] = &[("", "pods", "exec", STREAM)];
 /// Where the database runs.
 const SERVER: &[Row] = &[
     ("", "services", "", MAKE),
@@ -73,7 +72,7 @@ const WITHOUT_PROXIES: &str = "the proxies are not asked whether a change is act
 /// Everything that a run needs on a side.
 pub(super) fn of(side: Side, facts: &Facts) -> Vec<Need> {
     let (own, gateway) = match side {
-        Side::Client => (CLIENT, &facts.egress.namespace),
+        Side::Client => (&[][..], &facts.egress.namespace),
         Side::Server => (SERVER, &facts.ingress.namespace),
     };
     let anywhere = BOTH.iter().chain(own).map(|row| (row, None));

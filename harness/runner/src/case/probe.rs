@@ -64,7 +64,9 @@ pub(super) fn command(running: &Running<'_>) -> Result<(Vec<String>, Vec<u8>), S
         opening,
     };
     let input = request.input().map_err(|error| error.to_string())?;
-    Ok((Request::command(), input))
+    let mut argv = Request::command();
+    argv[0] = running.client.prober.clone()?;
+    Ok((argv, input))
 }
 
 fn opening(running: &Running<'_>, tls: &scenario::ClientTls) -> Result<Box<TlsOpening>, String> {

@@ -10,6 +10,7 @@ use meshproof_scenario::{AddressOf, Bindings, Loaded, Scenario};
 use super::{During, SetupError};
 use crate::guest::{Disruptive, Guest, RunName, ServerNames};
 use crate::nip_io;
+use crate::prober::{self, Prober};
 use crate::setup::Setup;
 use crate::side::{Clusters, from_scenario, to_scenario};
 
@@ -62,6 +63,7 @@ pub(crate) async fn bind(loaded: &Loaded, clusters: &Clusters) -> Result<Bound, 
     if let Some(run) = run {
         bound = bound.into_guest(&run, loaded, clusters)?;
     }
+    bound.place(&clusters.prober).during("place the prober")?;
     Ok(bound)
 }
 
@@ -119,6 +121,11 @@ impl Bound {
         bound.server_names = Some(names);
         bound.disruptive = guest.disruptive;
         Ok(bound)
+    }
+
+    /// Puts the prober where its image stands.
+    pub(super) fn place(&mut self, prober: &Prober) -> Result<(), String> {
+        prober::place(prober, [&mut self.client, &mut self.server])
     }
 
     /// Every name of nip.io in it, with its address.

@@ -4,10 +4,11 @@ use std::collections::BTreeMap;
 
 use futures::future;
 use meshproof_cluster::{ClientPod, ClusterAccess, Command, PodRef, Side};
+use meshproof_probe::{COMMAND, Portable};
 use meshproof_scenario::ObjectName;
 use meshproof_sql::Dialect;
 
-use super::{During, SetupError, Work};
+use super::{During, SetupError, Work, prober};
 use crate::proxy_log::HopLog;
 
 /// A client pod that is ready for commands.
@@ -21,6 +22,8 @@ pub(crate) struct Client {
     pub(crate) dialect: Dialect,
     /// Its version, as it prints it.
     pub(crate) version: String,
+    /// The program that is the prober, or why there is none.
+    pub(crate) prober: Result<String, String>,
 }
 
 /// A client pod's name in the scenario, the pod, and its sidecar's log where it has one.
@@ -58,6 +61,14 @@ impl Work<'_> {
             .wait_pod_ready(&pod.pod)
             .await
             .during("start client pods")?;
+        let prober = async {
+            if self.bound.setup(side).copies.pods.contains(name) {
+                let brought = prober::bring(access, &pod.pod, ClientPod::CONTAINER).await;
+                brought.map(|()| Portable::command())
+            } else {
+                Ok(COMMAND.to_owned())
+            }
+        };
         let log = async {
             if injected {
                 Some(self.follow(side, std::slice::from_ref(&pod.pod)).await)
@@ -65,8 +76,13 @@ impl Work<'_> {
                 None
             }
         };
-        let (version, address, log) =
-            future::join3(version(access, &pod.pod), access.pod_ip(&pod.pod), log).await;
+        let (version, address, log, prober) = future::join4(
+            version(access, &pod.pod),
+            access.pod_ip(&pod.pod),
+            log,
+            Box::pin(prober),
+        )
+        .await;
         let (dialect, version) = version.during("find the MySQL client")?;
         let address = address.during("read the client pod's address")?;
         Ok((
@@ -77,6 +93,7 @@ impl Work<'_> {
                 address,
                 dialect,
                 version,
+                prober,
             },
             log,
         ))

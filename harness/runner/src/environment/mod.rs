@@ -4,6 +4,7 @@
 mod bound;
 mod clients;
 mod nip_io;
+mod prober;
 mod proxies;
 mod server;
 mod telling;
@@ -206,7 +207,7 @@ impl Work<'_> {
                 )
                 .await
         };
-        let (inactive, clients, database) = future::try_join3(
+        let (inactive, clients, database, ()) = future::try_join4(
             objects,
             self.timing.step(
                 Some(side),
@@ -218,6 +219,7 @@ impl Work<'_> {
                 "start the database",
                 Box::pin(self.database(side)),
             ),
+            Box::pin(self.workloads(side)),
         )
         .await?;
         Ok(Part {

@@ -135,7 +135,7 @@ fn is_malformed(report: &ProbeReport) -> bool {
 
 fn is_probe(client: &ClientEvidence) -> bool {
     let program = client.command.first();
-    program.is_some_and(|program| program == meshproof_probe::COMMAND)
+    program.is_some_and(|program| meshproof_probe::is_command(program))
 }
 
 fn report(client: &ClientEvidence) -> Result<ProbeReport, String> {
