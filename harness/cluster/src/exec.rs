@@ -15,6 +15,10 @@ use tokio::sync::watch;
 use crate::access::{ClusterAccess, PodRef};
 use crate::error::{Error, Result};
 
+/// Bytes of input that are under way at once: a program is copied in a moment, and a line of SQL needs no more room.
+const LITTLE: usize = 1 << 10;
+const MUCH: usize = 1 << 16;
+
 /// A command for a container.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Command {
@@ -87,6 +91,7 @@ impl ClusterAccess {
         let parameters = AttachParams::default()
             .container(&command.container)
             .stdin(!command.stdin.is_empty())
+            .max_stdin_buf_size(command.stdin.len().clamp(LITTLE, MUCH))
             .stdout(true)
             .stderr(true);
         let started = Instant::now();
