@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Say what is there, what is missing, and what to do, before a run
     Doctor(DoctorArgs),
+    /// Take back what runs that were killed have left on clusters
+    Clean(CleanArgs),
     /// Find or fetch the programs that the embedded clusters run
     Toolchain(ToolchainArgs),
     /// Look at what the embedded mesh makes of resources
@@ -183,6 +185,22 @@ pub(crate) struct DoctorArgs {
     /// How the list is printed
     #[arg(long, value_enum, default_value_t = Output::Text)]
     pub(crate) output: Output,
+}
+
+#[derive(Debug, ClapArgs)]
+#[command(
+    after_help = "Exit codes:\n    0  nothing is left of the runs that were looked for\n    3  an argument or a kubeconfig is wrong\n    \
+6  something could not be taken back"
+)]
+pub(crate) struct CleanArgs {
+    /// Where the clusters come from
+    #[arg(long, value_enum, default_value_t = On::Contexts)]
+    pub(crate) on: On,
+    #[command(flatten)]
+    pub(crate) contexts: ContextArgs,
+    /// A run to clean up after, wherever it was started; without it, those of this machine that have ended
+    #[arg(long, value_name = "ID")]
+    pub(crate) run: Option<String>,
 }
 
 /// How pods and proxies learn the addresses of names of nip.io.

@@ -6,6 +6,7 @@
 #![cfg_attr(test, allow(clippy::unwrap_used))]
 
 mod args;
+mod clean;
 mod contexts;
 mod doctor;
 mod exit;
@@ -19,6 +20,7 @@ mod report;
 mod run;
 mod scenarios;
 mod show;
+mod state;
 mod toolchain;
 
 use std::process::ExitCode;
@@ -43,6 +45,7 @@ fn main() -> ExitCode {
     let done = match args.command {
         Command::Run(args) => run::command(&args),
         Command::Doctor(args) => doctor::command(&args),
+        Command::Clean(args) => clean::command(&args),
         Command::Toolchain(args) => toolchain::command(&args),
         Command::Mesh(MeshCommand::Compile(args)) => mesh::compile(&args),
         Command::Mesh(MeshCommand::Trace(args)) => mesh::trace(&args),

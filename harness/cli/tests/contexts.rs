@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used)]
 
+#[path = "contexts/cleaning.rs"]
+mod cleaning;
 #[allow(
     dead_code,
     reason = "other tests speak to the clusters without the command"
@@ -12,6 +14,8 @@ mod clusters;
 mod command;
 #[path = "contexts/given.rs"]
 mod given;
+#[path = "https/objects.rs"]
+mod objects;
 #[path = "contexts/plugin.rs"]
 mod plugin;
 #[path = "contexts/runs.rs"]
@@ -41,6 +45,9 @@ fn main() -> ExitCode {
         }),
         Trial::ignorable_test("an_interrupted_run_leaves_what_it_found", || {
             trial(runs::an_interrupted_run_leaves_what_it_found)
+        }),
+        Trial::ignorable_test("what_a_killed_run_has_left_is_cleaned", || {
+            trial(cleaning::what_a_killed_run_has_left_is_cleaned)
         }),
         Trial::ignorable_test("nothing_is_created_where_something_is_missing", || {
             trial(runs::nothing_is_created_where_something_is_missing)

@@ -108,6 +108,18 @@ pub(crate) fn is_istio(group: &str) -> bool {
     )
 }
 
+/// Kinds that a run may leave behind, what stands in namespaces first: namespaces take the rest with them.
+pub(crate) fn swept() -> impl Iterator<Item = ApiResource> {
+    let of = |namespaced: bool| {
+        let kinds = KNOWN.iter().filter(move |kind| kind.4 == namespaced);
+        kinds.filter_map(|(group, versions, kind, plural, _)| {
+            let kind = GroupVersionKind::gvk(group, versions.first()?, kind);
+            Some(ApiResource::from_gvk_with_plural(&kind, plural))
+        })
+    };
+    of(true).chain(of(false))
+}
+
 pub(crate) fn known(gvk: &GroupVersionKind) -> Option<Kind> {
     KNOWN
         .iter()

@@ -8,6 +8,7 @@ use kube::api::{
     DeleteParams, DynamicObject, Patch, PatchParams, PostParams, WatchEvent, WatchParams,
 };
 use kube::core::{ApiResource, GroupVersionKind};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::access::ClusterAccess;
@@ -18,7 +19,8 @@ use crate::owned::{Varied, dynamic, label, owner};
 use crate::undone::{Overwritten, undone};
 
 /// An object of a kind that every cluster serves by the same name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub struct ObjectRef {
     /// As in manifests.
     pub api_version: String,

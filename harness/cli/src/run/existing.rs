@@ -3,6 +3,7 @@
 use std::future;
 use std::time::{Duration, Instant};
 
+use meshproof_cluster::ClusterAccess;
 use meshproof_provider::{Connected, Totals};
 use meshproof_runner::{Clusters, Kept};
 
@@ -15,6 +16,7 @@ use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::scenarios;
 use crate::show::live::Live;
+use crate::state::State;
 
 /// How long a runner that was told to stop may take to take back what it made and to hand over what it found: the
 /// clusters stay, and so would what it made.
@@ -46,13 +48,14 @@ pub(crate) async fn run(
     let took = begun.elapsed().as_millis();
     live.done("clusters", &format!("nothing is missing, after {took} ms"));
     let host_names = args.host_names();
-    for (loaded, options) in &chosen {
+    let state = State::of_run(&journal.run_id())?;
+    for (at, (loaded, options)) in chosen.iter().enumerate() {
         let before = sent(connected);
         let [client, server] = connected;
         let run_id = journal.run_id();
         let clusters = Clusters {
-            client: client.access(&run_id),
-            server: server.access(&run_id),
+            client: noting(client, &run_id, &state, at),
+            server: noting(server, &run_id, &state, at),
             host_names: host_names.clone(),
             prober: args.prober(),
         };
@@ -71,6 +74,16 @@ pub(crate) async fn run(
         done?;
     }
     looked.finish()
+}
+
+/// A cluster for one scenario. What is made and changed in it stands in a file until it is taken back.
+fn noting(cluster: &Connected, run_id: &str, state: &State, at: usize) -> ClusterAccess {
+    let access = cluster.access(run_id);
+    match cluster.seen.uid() {
+        Some(uid) => access.noting(state.journal(cluster.side, at, uid)),
+        // Nobody could tell later which cluster it was.
+        None => access,
+    }
 }
 
 /// What both clusters were asked until now.

@@ -15,6 +15,9 @@ use tempfile::TempDir;
 use crate::clusters::Served;
 use crate::support;
 
+/// In place of the exit code of a process that was killed.
+pub(crate) const KILLED: i32 = -9;
+
 /// A folder with the kubeconfigs of both clusters, `client` and `server`.
 pub(crate) struct Folder {
     folder: TempDir,
@@ -71,6 +74,15 @@ impl Folder {
 
     /// The same, until `line` stands in what it says: then with a SIGINT.
     pub(crate) async fn interrupted(&self, arguments: &[&str], line: &'static str) -> Ran {
+        self.signalled(Signal::SIGINT, arguments, line).await
+    }
+
+    /// The same with a SIGKILL.
+    pub(crate) async fn killed(&self, arguments: &[&str], line: &'static str) -> Ran {
+        self.signalled(Signal::SIGKILL, arguments, line).await
+    }
+
+    async fn signalled(&self, signal: Signal, arguments: &[&str], line: &'static str) -> Ran {
         let mut command = self.command(&["client", "server"], arguments);
         let until = move || {
             let mut child = command
@@ -83,13 +95,14 @@ impl Folder {
                 let said = said.unwrap();
                 if said.contains(line) {
                     let id = i32::try_from(child.id()).unwrap();
-                    kill(Pid::from_raw(id), Signal::SIGINT).unwrap();
+                    kill(Pid::from_raw(id), signal).unwrap();
                 }
                 stderr.push_str(&said);
                 stderr.push('\n');
             }
             Ran {
-                code: child.wait().unwrap().code().unwrap(),
+                // Whoever is killed has none.
+                code: child.wait().unwrap().code().unwrap_or(KILLED),
                 stdout: String::new(),
                 stderr,
             }
@@ -104,6 +117,7 @@ impl Folder {
             .args(arguments)
             .args(["--on", "contexts", "--client-context", "client"])
             .args(["--server-context", "server"])
+            .env("XDG_STATE_HOME", self.path().join("state"))
             .env("KUBECONFIG", std::env::join_paths(files).unwrap());
         command
     }
