@@ -32,6 +32,8 @@ type Row = (
 );
 
 const MAKE: &[&str] = &["get", "create", "patch", "delete"];
+/// What cases change too: a deletion is watched until it is done.
+const VARY: &[&str] = &["get", "watch", "create", "patch", "delete"];
 const FOLLOW: &[&str] = &["get", "list", "watch"];
 const ALL: &[&str] = &["get", "list", "watch", "create", "patch", "delete"];
 const STREAM: &[&str] = &["get", "create"];
@@ -43,17 +45,18 @@ const BOTH: &[Row] = &[
     ("", "pods", "log", &["get"]),
     ("", "pods", "exec", STREAM),
     ("", "events", "", &["list"]),
-    ("", "secrets", "", MAKE),
-    ("networking.istio.io", "gateways", "", MAKE),
-    ("networking.istio.io", "virtualservices", "", MAKE),
-    ("networking.istio.io", "destinationrules", "", MAKE),
-    ("networking.istio.io", "serviceentries", "", MAKE),
-    ("security.istio.io", "peerauthentications", "", MAKE),
-    ("security.istio.io", "authorizationpolicies", "", MAKE),
+    ("", "secrets", "", VARY),
+    ("", "services", "", VARY),
+    ("networking.istio.io", "gateways", "", VARY),
+    ("networking.istio.io", "virtualservices", "", VARY),
+    ("networking.istio.io", "destinationrules", "", VARY),
+    ("networking.istio.io", "serviceentries", "", VARY),
+    ("networking.istio.io", "sidecars", "", VARY),
+    ("security.istio.io", "peerauthentications", "", VARY),
+    ("security.istio.io", "authorizationpolicies", "", VARY),
 ];
 /// Where the database runs.
 const SERVER: &[Row] = &[
-    ("", "services", "", MAKE),
     ("", "pods", "portforward", STREAM),
     ("apps", "deployments", "", ALL),
 ];
@@ -62,7 +65,7 @@ const GATEWAY: &[Row] = &[
     ("", "pods", "", FOLLOW),
     ("", "pods", "log", &["get"]),
     ("", "services", "", &["get", "list", "watch", "patch"]),
-    ("", "secrets", "", MAKE),
+    ("", "secrets", "", VARY),
 ];
 
 /// The proxies' admin ports: of the run's pods, and of the gateways.
@@ -98,3 +101,6 @@ pub(super) fn of(side: Side, facts: &Facts) -> Vec<Need> {
         )
         .collect()
 }
+
+#[cfg(test)]
+mod tests;
