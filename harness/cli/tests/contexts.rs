@@ -46,6 +46,9 @@ fn main() -> ExitCode {
         Trial::ignorable_test("an_interrupted_run_leaves_what_it_found", || {
             trial(runs::an_interrupted_run_leaves_what_it_found)
         }),
+        Trial::ignorable_test("two_runs_at_once_do_not_meet", || {
+            trial(runs::two_runs_at_once_do_not_meet)
+        }),
         Trial::ignorable_test("what_a_killed_run_has_left_is_cleaned", || {
             trial(cleaning::what_a_killed_run_has_left_is_cleaned)
         }),

@@ -65,6 +65,12 @@ enum Step {
         patch: JsonPatch,
     },
     #[serde(rename_all = "camelCase")]
+    Release {
+        namespace: String,
+        name: String,
+        ports: Vec<u64>,
+    },
+    #[serde(rename_all = "camelCase")]
     Vary {
         object: ObjectRef,
         base: Option<Value>,
@@ -119,6 +125,15 @@ impl Step {
                 object: Object::of(resource, namespace.as_ref(), name),
                 patch: patch.clone(),
             },
+            Undo::Release {
+                namespace,
+                name,
+                ports,
+            } => Self::Release {
+                namespace: namespace.clone(),
+                name: name.clone(),
+                ports: ports.clone(),
+            },
             Undo::Vary(object, Varied { base, now }) => Self::Vary {
                 object: object.clone(),
                 base: base.clone(),
@@ -146,6 +161,15 @@ impl Step {
                     patch,
                 }
             }
+            Self::Release {
+                namespace,
+                name,
+                ports,
+            } => Undo::Release {
+                namespace,
+                name,
+                ports,
+            },
             Self::Vary { object, base, now } => Undo::Vary(object, Varied { base, now }),
         }
     }
@@ -240,6 +264,11 @@ mod tests {
                 namespace: Some("istio-system".to_owned()),
                 name: "istio-ingressgateway".to_owned(),
                 patch: serde_json::from_value(patch).unwrap(),
+            },
+            Undo::Release {
+                namespace: "istio-system".to_owned(),
+                name: "istio-egressgateway".to_owned(),
+                ports: vec![15443],
             },
             Undo::Vary(
                 object,

@@ -20,6 +20,7 @@ mod manifest;
 mod owned;
 mod pods;
 mod port_forward;
+mod ports;
 mod proxy_admin;
 mod secret;
 mod service;

@@ -36,6 +36,12 @@ pub(crate) enum Undo {
         name: String,
         patch: JsonPatch,
     },
+    /// Ports of a Service of others that this run needs.
+    Release {
+        namespace: String,
+        name: String,
+        ports: Vec<u64>,
+    },
     /// An object that cases bring from state to state.
     Vary(ObjectRef, Varied),
 }
@@ -244,6 +250,7 @@ impl ClusterAccess {
     /// Deletes everything that carries the label of a run, whoever made it.
     pub async fn sweep(&self, run: &str) -> Swept {
         let mut swept = Swept::default();
+        self.sweep_ports(&mut swept).await;
         let labelled = ListParams::default().labels(&format!("{RUN_LABEL}={run}"));
         for resource in kinds::swept() {
             let all = dynamic(self.client.clone(), &resource, None);
@@ -263,6 +270,32 @@ impl ClusterAccess {
             }
         }
         swept
+    }
+
+    /// Ports of the gateways' Services carry no label of their own.
+    async fn sweep_ports(&self, swept: &mut Swept) {
+        let gateways = [&self.facts.egress.namespace, &self.facts.ingress.namespace];
+        for namespace in BTreeSet::from(gateways) {
+            let claimed = match self.claimed_ports(namespace).await {
+                Ok(claimed) => claimed,
+                Err(error) => {
+                    swept.errors.push(error);
+                    continue;
+                }
+            };
+            for (name, ports) in claimed {
+                match self.release_ports(namespace, &name, &ports).await {
+                    Ok(()) => {
+                        let ports: Vec<String> = ports.iter().map(u64::to_string).collect();
+                        let ports = ports.join(", ");
+                        swept
+                            .gone
+                            .push(format!("port {ports} of Service {namespace}/{name}"));
+                    }
+                    Err(error) => swept.errors.push(error),
+                }
+            }
+        }
     }
 
     async fn sweep_one(&self, resource: &ApiResource, object: &DynamicObject, swept: &mut Swept) {
@@ -331,6 +364,11 @@ impl ClusterAccess {
                 .map(drop)
                 .map_err(|error| self.failed(doing, chain(&error)))
             }
+            Undo::Release {
+                namespace,
+                name,
+                ports,
+            } => self.release_ports(namespace, name, ports).await,
             Undo::Vary(object, back) => self.take_back(object, back).await,
         }
     }

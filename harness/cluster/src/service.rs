@@ -5,51 +5,130 @@ use std::time::Duration;
 use json_patch::Patch as JsonPatch;
 use k8s_openapi::api::core::v1::Service;
 use kube::ResourceExt;
-use kube::api::{Patch, PatchParams};
-use kube::core::ApiResource;
-use serde_json::{Value, json};
+use kube::api::{ListParams, Patch, PatchParams};
+use serde_json::Value;
 
 use crate::access::ClusterAccess;
 use crate::apply::{Applied, FIELD_MANAGER};
 use crate::error::Result;
 use crate::owned::Undo;
+use crate::ports;
 
 impl ClusterAccess {
-    /// Applies a JSON patch (RFC 6902) to a Service and remembers how to take back what it changed.
+    /// Applies a JSON patch (RFC 6902) to a Service. On clusters that others use too it may only add ports: one that
+    /// is there already stays whose it is, and one that several runs need goes with the last of them.
+    ///
+    /// # Errors
+    /// The server refuses; the patch does not fit, or wants a port that leads elsewhere.
     pub async fn patch_service(
         &self,
         namespace: &str,
         name: &str,
         patch: JsonPatch,
     ) -> Result<Applied> {
-        let api = self.namespaced::<Service>(namespace);
-        let doing = format!("patch Service {namespace}/{name}");
-        let before = if self.facts.ephemeral {
-            None
-        } else {
-            Some(
-                api.get(name)
-                    .await
-                    .map_err(|error| self.api_error(&doing, error))?,
-            )
-        };
+        if !self.facts.ephemeral {
+            return self.claim_ports(namespace, name, &patch).await;
+        }
         let parameters = PatchParams {
             field_manager: Some(FIELD_MANAGER.to_owned()),
             ..PatchParams::default()
         };
-        let after = api
+        let patched = self
+            .namespaced::<Service>(namespace)
             .patch(name, &parameters, &Patch::<Value>::Json(patch))
-            .await
-            .map_err(|error| self.api_error(&doing, error))?;
-        if let Some(before) = before {
-            self.owned.remember(Undo::Restore {
-                resource: ApiResource::erase::<Service>(&()),
-                namespace: Some(namespace.to_owned()),
-                name: name.to_owned(),
-                patch: reverse(&ports(&before), &ports(&after)),
-            });
-        }
+            .await;
+        let doing = format!("patch Service {namespace}/{name}");
+        let after = patched.map_err(|error| self.api_error(&doing, error))?;
         Ok(Applied::written(after.resource_version()))
+    }
+
+    async fn claim_ports(&self, namespace: &str, name: &str, patch: &JsonPatch) -> Result<Applied> {
+        let doing = format!("add ports to Service {namespace}/{name}");
+        loop {
+            let service = self.service(namespace, name, &doing).await?;
+            let service = service.ok_or_else(|| self.failed(&doing, "there is no such Service"))?;
+            let claim = ports::claim(&service, patch, self.run_id());
+            let claim = claim.map_err(|why| self.failed(&doing, why))?;
+            let Some(patch) = claim.patch else {
+                return Ok(Applied::default());
+            };
+            // Before the write: a run that ends during it may have the port or not.
+            self.owned.remember(Undo::Release {
+                namespace: namespace.to_owned(),
+                name: name.to_owned(),
+                ports: claim.ports,
+            });
+            if let Some(written) = self.merge(namespace, name, &patch, &doing).await? {
+                return Ok(Applied::written(written.resource_version()));
+            }
+        }
+    }
+
+    /// Gives ports back that this run has claimed. A Service that is gone has none.
+    pub(crate) async fn release_ports(
+        &self,
+        namespace: &str,
+        name: &str,
+        claimed: &[u64],
+    ) -> Result<()> {
+        let doing = format!("take ports from Service {namespace}/{name}");
+        loop {
+            let Some(service) = self.service(namespace, name, &doing).await? else {
+                return Ok(());
+            };
+            let Some(patch) = ports::release(&service, claimed, self.run_id()) else {
+                return Ok(());
+            };
+            if self.merge(namespace, name, &patch, &doing).await?.is_some() {
+                return Ok(());
+            }
+        }
+    }
+
+    /// Services in a namespace from which a run has yet to take ports, and which.
+    pub(crate) async fn claimed_ports(&self, namespace: &str) -> Result<Vec<(String, Vec<u64>)>> {
+        let services = self.namespaced::<Service>(namespace);
+        let listed = services.list(&ListParams::default()).await;
+        let doing = format!("list Services of namespace {namespace}");
+        let listed = listed.map_err(|error| self.api_error(&doing, error))?;
+        let mut found = Vec::new();
+        for service in listed {
+            let name = service.name_any();
+            let value = serde_json::to_value(service);
+            let value = value.map_err(|error| self.failed(&doing, error.to_string()))?;
+            let claimed = ports::claimed(&value, self.run_id());
+            if !claimed.is_empty() {
+                found.push((name, claimed));
+            }
+        }
+        Ok(found)
+    }
+
+    async fn service(&self, namespace: &str, name: &str, doing: &str) -> Result<Option<Value>> {
+        let found = self.namespaced::<Service>(namespace).get(name).await;
+        let found = self.found(doing, found)?;
+        let value = found.map(serde_json::to_value).transpose();
+        value.map_err(|error| self.failed(doing, error.to_string()))
+    }
+
+    /// Writes where nobody else has written meanwhile; `None` where somebody has.
+    async fn merge(
+        &self,
+        namespace: &str,
+        name: &str,
+        patch: &Value,
+        doing: &str,
+    ) -> Result<Option<Service>> {
+        let parameters = PatchParams {
+            field_manager: Some(FIELD_MANAGER.to_owned()),
+            ..PatchParams::default()
+        };
+        let api = self.namespaced::<Service>(namespace);
+        match api.patch(name, &parameters, &Patch::Merge(patch)).await {
+            Ok(written) => Ok(Some(written)),
+            Err(kube::Error::Api(status)) if status.code == 409 => Ok(None),
+            Err(error) => Err(self.api_error(doing, error)),
+        }
     }
 
     /// Waits for a ready pod behind a Service and returns its address.
@@ -118,60 +197,11 @@ fn address(service: &Service) -> Option<String> {
     first.ip.clone().or_else(|| first.hostname.clone())
 }
 
-fn ports(service: &Service) -> Vec<Value> {
-    let ports = service
-        .spec
-        .as_ref()
-        .and_then(|spec| spec.ports.clone())
-        .unwrap_or_default();
-    ports
-        .iter()
-        .map(|port| serde_json::to_value(port).unwrap_or_default())
-        .collect()
-}
-
-/// A patch that turns ports `after` into `before`. Each removal is preceded by a test of the port
-/// that is to go, so that it fails instead of removing what somebody else put there meanwhile.
-fn reverse(before: &[Value], after: &[Value]) -> JsonPatch {
-    let mut operations = Vec::new();
-    for (index, port) in after
-        .iter()
-        .enumerate()
-        .rev()
-        .filter(|(_, port)| !before.contains(port))
-    {
-        let path = format!("/spec/ports/{index}");
-        operations
-            .push(json!({"op": "test", "path": format!("{path}/port"), "value": port["port"]}));
-        operations.push(json!({"op": "remove", "path": path}));
-    }
-    for (index, port) in before
-        .iter()
-        .enumerate()
-        .filter(|(_, port)| !after.contains(port))
-    {
-        operations
-            .push(json!({"op": "add", "path": format!("/spec/ports/{index}"), "value": port}));
-    }
-    serde_json::from_value(Value::Array(operations)).unwrap_or_default()
-}
-
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use serde_json::json;
 
-    #[test]
-    fn the_reverse_of_an_added_port_removes_it_after_a_look() {
-        let before = vec![json!({"name": "http2", "port": 80})];
-        let mut after = before.clone();
-        after.insert(0, json!({"name": "tls-mysql", "port": 13306}));
-        let patch = reverse(&before, &after);
-        let mut service = json!({"spec": {"ports": after}});
-        json_patch::patch(&mut service, &patch).unwrap();
-        assert_eq!(service["spec"]["ports"], json!(before));
-        let mut changed = json!({"spec": {"ports": [{"port": 81}, {"port": 80}]}});
-        assert!(json_patch::patch(&mut changed, &patch).is_err());
-    }
+    use super::*;
 
     #[test]
     fn a_host_name_serves_where_there_is_no_ip() {

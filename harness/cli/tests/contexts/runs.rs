@@ -13,6 +13,7 @@ use serde_json::Value;
 
 use crate::clusters::Served;
 use crate::command::Folder;
+use crate::objects;
 
 /// How long the pod of a Deployment that was deleted may stay.
 const GONE_WITHIN: Duration = Duration::from_secs(30);
@@ -48,6 +49,21 @@ pub(crate) async fn the_tutorial_runs_and_leaves_what_it_found(served: &Served, 
     let after = folder.meshproof(&["doctor", "--output", "json"]).await;
     assert_eq!(before.stdout, after.stdout, "ports were taken back");
     traced(served, &trace, &ran.stderr);
+}
+
+/// Both need the same ports of the gateways' Services, which are there until the later of them ends.
+pub(crate) async fn two_runs_at_once_do_not_meet(served: &Served, folder: &Folder) {
+    let before = objects::settled(&served.clusters().await).await;
+    let scenario = folder.scenario();
+    let outs = ["one", "two"].map(|name| folder.path().join(name));
+    let runs = outs.iter().map(async |out| {
+        let run = ["run", &scenario, "--out", out.to_str().unwrap()];
+        folder.meshproof(&run).await
+    });
+    for ran in futures::future::join_all(runs).await {
+        assert_eq!(ran.code, 0, "{}\n{}", ran.stdout, ran.stderr);
+    }
+    objects::wait_for(&served.clusters().await, &before).await;
 }
 
 /// Ctrl-C while a case runs: what was made and changed until then is taken back before the command ends.
