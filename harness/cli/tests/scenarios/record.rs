@@ -43,7 +43,8 @@ pub(crate) fn run(file: &Path, wanted: &[String], root: &Path) -> Result<Ran, St
         .args(["run", "--sabotage"])
         .arg(file)
         .arg("--out")
-        .arg(out.path());
+        .arg(out.path())
+        .args(where_to());
     if !wanted.is_empty() {
         // A case and the same under sabotage are chosen by one name.
         let case = |name: &String| regex_lite::escape(name.strip_suffix(SABOTAGED).unwrap_or(name));
@@ -67,6 +68,20 @@ pub(crate) fn run(file: &Path, wanted: &[String], root: &Path) -> Result<Ran, St
         record,
         folder: keep(folder.ok(), root)?,
     })
+}
+
+/// Where it runs: on embedded clusters, or where the environment says.
+fn where_to() -> Vec<String> {
+    let options = [
+        ("--on", "MESHPROOF_ON"),
+        ("--client-context", "MESHPROOF_CLIENT_CONTEXT"),
+        ("--server-context", "MESHPROOF_SERVER_CONTEXT"),
+    ];
+    let given = options.into_iter().filter_map(|(option, variable)| {
+        let value = std::env::var(variable).ok()?;
+        Some([option.to_owned(), value])
+    });
+    given.flatten().collect()
 }
 
 /// Moves the run's folder to where reports are kept. The run's name makes it unique.

@@ -47,6 +47,8 @@ pub(crate) enum Followed {
 /// Where a change leads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum To {
+    /// To something of the run's at every proxy, where there was nothing.
+    Something,
     /// Away from what was there, in clusters that were written to.
     Other,
     /// To something that shows at no proxy.
@@ -95,17 +97,21 @@ impl Proxies {
     /// # Errors
     /// As [`Self::follow`].
     pub(crate) async fn begin(&mut self) -> Result<Followed, String> {
-        let followed = self.follow(&BTreeSet::new(), To::Other).await?;
+        let both = BTreeSet::from([Side::Client, Side::Server]);
+        let followed = self.follow(&both, To::Something).await?;
         self.base = self.now.clone();
         Ok(followed)
     }
 
-    /// What they serve just before a change.
+    /// What they serve just before a change; `is_base` where that is what set-up left, however late it came.
     ///
     /// # Errors
     /// In words: one of them cannot be asked.
-    pub(crate) async fn look(&mut self) -> Result<(), String> {
+    pub(crate) async fn look(&mut self, is_base: bool) -> Result<(), String> {
         self.now = self.read().await?;
+        if is_base {
+            self.base = self.now.clone();
+        }
         Ok(())
     }
 
@@ -130,6 +136,7 @@ impl Proxies {
                 return Ok(Followed::Refused(why));
             }
             let waiting = sides.iter().find(|side| match to {
+                To::Something => empty(&self.now, **side),
                 To::Other | To::Same => same(&before, &self.now, **side),
                 To::Base => !same(&self.base, &self.now, **side),
             });
@@ -140,7 +147,10 @@ impl Proxies {
                 (_, Some(names)) if begun.elapsed() >= self.ends_within => {
                     return Ok(Followed::Warming(names));
                 }
-                (Some(_), None) if to == To::Same && self.is_late(begun) => {
+                // A scenario may have nothing at a gateway.
+                (Some(_), None)
+                    if matches!(to, To::Same | To::Something) && self.is_late(begun) =>
+                {
                     return Ok(Followed::Active);
                 }
                 (Some(side), None) if quiet && self.is_late(begun) => {
@@ -164,7 +174,7 @@ impl Proxies {
     fn unknown(&self, side: Side, to: To) -> String {
         let within = self.begins_within.as_secs_f64();
         match to {
-            To::Other | To::Same => format!(
+            To::Something | To::Other | To::Same => format!(
                 "cluster {side}: {within:.0} s after it was accepted the change shows at none of its proxies"
             ),
             To::Base => {
@@ -232,6 +242,12 @@ fn same(one: &Reading, other: &Reading, side: Side) -> bool {
             .collect()
     };
     of(one) == of(other)
+}
+
+/// Whether a proxy of a cluster serves nothing of the run's.
+fn empty(reading: &Reading, side: Side) -> bool {
+    let mut here = reading.iter().filter(|((of, _), _)| *of == side);
+    here.any(|(_, serving)| serving.parts.is_empty())
 }
 
 /// What is refused now and was not before.
@@ -313,6 +329,10 @@ mod tests {
             differing(&before, &after, None),
             "listener b of the proxy in pod default/server"
         );
+        assert!(!empty(&before, Side::Client));
+        let mut none = before.clone();
+        none.values_mut().for_each(|serving| serving.parts.clear());
+        assert!(empty(&none, Side::Client) && !empty(&Reading::new(), Side::Client));
         let gone = reading(&[(Side::Server, "listener c", 1)]);
         assert_eq!(
             differing(&before, &gone, Some(Side::Server)),

@@ -107,8 +107,9 @@ impl Environment {
 
     /// Reads what the proxies serve just before a change, where they are asked.
     pub(super) async fn look(&mut self) {
+        let is_base = self.varied.is_base();
         self.unseen = match &mut self.telling {
-            Ok(Telling::Proxies(proxies)) => proxies.look().await.err(),
+            Ok(Telling::Proxies(proxies)) => proxies.look(is_base).await.err(),
             Ok(Telling::Mesh) | Err(_) => None,
         };
     }

@@ -32,7 +32,7 @@ pub(crate) struct Varied(BTreeMap<(Side, ObjectKey), State>);
 
 impl Varied {
     /// Everything is as set-up left it.
-    fn is_base(&self) -> bool {
+    pub(super) fn is_base(&self) -> bool {
         self.0.values().all(|state| state.now == state.base)
     }
 }
