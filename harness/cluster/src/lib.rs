@@ -15,6 +15,7 @@ mod error;
 mod exec;
 mod journal;
 mod kinds;
+mod log_resume;
 mod logs;
 mod manifest;
 mod owned;

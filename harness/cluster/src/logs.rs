@@ -3,14 +3,17 @@
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use futures::{AsyncBufReadExt, TryStreamExt};
+use futures::{AsyncBufRead, AsyncBufReadExt, TryStreamExt};
 use k8s_openapi::api::core::v1::Pod;
+use k8s_openapi::jiff::{Span, Timestamp};
+use kube::Api;
 use kube::api::LogParams;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::access::{ClusterAccess, PodRef};
 use crate::error::{Result, chain};
+use crate::log_resume::Resume;
 
 /// A line and when it came.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -72,46 +75,190 @@ impl Shared {
         drop(lines);
         self.progress.send_modify(|progress| progress.lines = count);
     }
+
+    fn end(&self, why: String) {
+        self.progress
+            .send_modify(|progress| progress.ended = Some(why));
+    }
 }
 
 impl ClusterAccess {
-    /// Follows the log of a container from its beginning. A native sidecar is an init container to
-    /// the API; the log of either is asked for by the same name.
+    /// Follows the log of a container: from its beginning, or from now on clusters that were there before, where it may
+    /// be long. A native sidecar is an init container to the API; the log of either is asked for by the same name.
+    ///
+    /// On such clusters a stream that breaks while the container runs on is opened again.
     ///
     /// # Errors
     /// The log cannot be opened.
     pub async fn follow_log(&self, pod: &PodRef, container: &str) -> Result<LogFollower> {
-        let parameters = LogParams {
-            container: Some(container.to_owned()),
-            follow: true,
-            ..LogParams::default()
+        let followed = Followed {
+            access: self.clone(),
+            pod: pod.clone(),
+            container: container.to_owned(),
         };
-        let stream = self
-            .namespaced::<Pod>(&pod.namespace)
-            .log_stream(&pod.name, &parameters)
-            .await
-            .map_err(|error| {
-                self.api_error(format!("follow the log of {container} in pod {pod}"), error)
-            })?;
+        let doing = format!("follow the log of {container} in pod {pod}");
+        let told = |error| self.api_error(&doing, error);
         let shared = Arc::new(Shared::default());
         let sink = shared.clone();
-        let reader = tokio::spawn(async move {
-            let mut lines = std::pin::pin!(stream.lines());
-            let ended = loop {
-                match lines.try_next().await {
-                    Ok(Some(line)) => sink.push(line),
-                    Ok(None) => break "the container's log is at its end".to_owned(),
-                    Err(error) => break chain(&error),
-                }
+        let reader = if self.facts.ephemeral {
+            let stream = followed.open(LogParams::default()).await.map_err(told)?;
+            tokio::spawn(async move {
+                let ended = drain(stream, |line| {
+                    sink.push(line);
+                    Ok(())
+                });
+                sink.end(ended.await);
+            })
+        } else {
+            let began = Timestamp::now();
+            let container = followed.container().await.map_err(told)?;
+            let from_now = LogParams {
+                tail_lines: Some(0),
+                timestamps: true,
+                ..LogParams::default()
             };
-            sink.progress
-                .send_modify(|progress| progress.ended = Some(ended));
-        });
+            let stream = followed.open(from_now).await.map_err(told)?;
+            tokio::spawn(async move {
+                let ended = followed.read(stream, began, container, &sink);
+                sink.end(ended.await);
+            })
+        };
         Ok(LogFollower {
             pod: pod.clone(),
             shared,
             reader,
         })
+    }
+}
+
+/// A log that is followed.
+struct Followed {
+    access: ClusterAccess,
+    pod: PodRef,
+    container: String,
+}
+
+/// A container that runs: its id, which another one of the same name does not have.
+type Container = Option<String>;
+
+impl Followed {
+    fn api(&self) -> Api<Pod> {
+        self.access.namespaced(&self.pod.namespace)
+    }
+
+    async fn open(&self, parameters: LogParams) -> kube::Result<impl AsyncBufRead + use<>> {
+        let parameters = LogParams {
+            container: Some(self.container.clone()),
+            follow: true,
+            ..parameters
+        };
+        self.api().log_stream(&self.pod.name, &parameters).await
+    }
+
+    /// The container that runs now.
+    async fn container(&self) -> kube::Result<Container> {
+        let status = self.api().get(&self.pod.name).await?.status;
+        let status = status.unwrap_or_default();
+        let mut all = [status.container_statuses, status.init_container_statuses]
+            .into_iter()
+            .flatten()
+            .flatten();
+        let found = all.find(|one| one.name == self.container);
+        Ok(found.and_then(|one| {
+            let running = one.state.is_some_and(|state| state.running.is_some());
+            one.container_id.filter(|_| running)
+        }))
+    }
+
+    /// Reads one stream after the other; why there is no more.
+    async fn read(
+        &self,
+        first: impl AsyncBufRead,
+        began: Timestamp,
+        container: Container,
+        sink: &Shared,
+    ) -> String {
+        let mut resume = Resume::default();
+        let take = |resume: &mut Resume, line: String| {
+            if let Some(text) = resume.take(&line)? {
+                sink.push(text.to_owned());
+            }
+            Ok(())
+        };
+        let mut ended = drain(first, |line| take(&mut resume, line)).await;
+        loop {
+            let lines = sink.lines().len();
+            resume.again();
+            let since = resume.last().unwrap_or(began);
+            match self.reopen(since, &container).await {
+                Ok(stream) => ended = drain(stream, |line| take(&mut resume, line)).await,
+                Err(why) => return format!("{ended}; {why}"),
+            }
+            // A server that ends each stream at once is not asked without a pause.
+            if sink.lines().len() == lines {
+                tokio::time::sleep(PAUSE).await;
+            }
+        }
+    }
+
+    /// Opens the log again, if the container still runs.
+    async fn reopen(
+        &self,
+        since: Timestamp,
+        container: &Container,
+    ) -> Result<impl AsyncBufRead + use<>, String> {
+        let again = LogParams {
+            // The client rounds to seconds, up or down.
+            since_time: since.checked_sub(Span::new().seconds(1)).ok(),
+            timestamps: true,
+            ..LogParams::default()
+        };
+        let deadline = Instant::now() + REOPENED_WITHIN;
+        loop {
+            let opened = async {
+                if container.is_none() || self.container().await? != *container {
+                    return Ok(None);
+                }
+                self.open(again.clone()).await.map(Some)
+            };
+            match opened.await {
+                Ok(Some(stream)) => return Ok(stream),
+                Ok(None) => return Err("the container does not run any more".to_owned()),
+                Err(error) if Instant::now() >= deadline || is_gone(&error) => {
+                    return Err(format!("it could not be opened again: {}", chain(&error)));
+                }
+                Err(_) => tokio::time::sleep(PAUSE).await,
+            }
+        }
+    }
+}
+
+/// A pod that is not there, or that nobody may look at, does not come back.
+fn is_gone(error: &kube::Error) -> bool {
+    matches!(error, kube::Error::Api(status) if matches!(status.code, 401 | 403 | 404))
+}
+
+/// How long a log may be out of reach.
+const REOPENED_WITHIN: Duration = Duration::from_secs(10);
+/// Between attempts to reach it.
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// Reads a stream to its end; why it ended.
+async fn drain(
+    stream: impl AsyncBufRead,
+    mut take: impl FnMut(String) -> Result<(), String>,
+) -> String {
+    let mut lines = std::pin::pin!(stream.lines());
+    loop {
+        match lines.try_next().await {
+            Ok(Some(line)) => {
+                if let Err(why) = take(line) {
+                    return why;
+                }
+            }
+            Ok(None) => return "the container's log is at its end".to_owned(),
+            Err(error) => return chain(&error),
+        }
     }
 }
 
