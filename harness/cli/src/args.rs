@@ -210,7 +210,7 @@ pub(crate) enum Names {
     Auto,
     /// The clusters resolve them
     Dns,
-    /// They are written down: `hostAliases` of client pods, addresses in ServiceEntries
+    /// They are written down: `hostAliases` of client pods, addresses in `ServiceEntry` objects
     Aliases,
 }
 

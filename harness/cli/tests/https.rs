@@ -45,13 +45,15 @@ fn main() -> ExitCode {
 
 /// Serves clusters for a test.
 fn trial(test: impl AsyncFnOnce(&Served, &Loaded)) -> Result<Completion, Failed> {
-    support::trial(async |pocket, loaded| serve(pocket, loaded, test).await)
+    support::trial(async |pocket, loaded| {
+        serve(pocket, loaded, test).await;
+    })
 }
 
 /// As [`trial`], on clusters that resolve no names of nip.io.
 fn trial_without_names(test: impl AsyncFnOnce(&Served, &Loaded)) -> Result<Completion, Failed> {
     support::trial_on(false, async |pocket, loaded| {
-        serve(pocket, loaded, test).await
+        serve(pocket, loaded, test).await;
     })
 }
 

@@ -130,7 +130,8 @@ fn libraries(maps: &str) -> Vec<PathBuf> {
 }
 
 fn is_shared(name: &str) -> bool {
-    name.ends_with(".so") || name.contains(".so.") && !name.contains(' ')
+    // `libc.so.6`, `libold.so`; behind one that was deleted stand a space and a word.
+    name.split('.').any(|part| part == "so") && !name.contains(' ')
 }
 
 #[cfg(test)]

@@ -331,7 +331,9 @@ mod tests {
         );
         assert!(!empty(&before, Side::Client));
         let mut none = before.clone();
-        none.values_mut().for_each(|serving| serving.parts.clear());
+        for serving in none.values_mut() {
+            serving.parts.clear();
+        }
         assert!(empty(&none, Side::Client) && !empty(&Reading::new(), Side::Client));
         let gone = reading(&[(Side::Server, "listener c", 1)]);
         assert_eq!(
