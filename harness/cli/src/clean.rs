@@ -4,7 +4,6 @@ use std::collections::BTreeSet;
 
 use meshproof_cluster::Error;
 use meshproof_provider::Connected;
-use tokio::runtime::Builder;
 
 use crate::args::{CleanArgs, On};
 use crate::contexts;
@@ -25,13 +24,8 @@ pub(crate) fn command(args: &CleanArgs) -> Result<Exit, Failure> {
             ),
         });
     }
+    let report = contexts::runtime()?.block_on(clean(args))?;
     let system = |error: std::io::Error| Failure::of(Exit::EnvironmentFailed, &error);
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(system)?;
-    let report = runtime.block_on(clean(args))?;
     show::out(&report.text()).map_err(system)?;
     Ok(if report.failed {
         Exit::EnvironmentFailed

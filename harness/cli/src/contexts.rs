@@ -6,10 +6,23 @@ use meshproof_provider::doctor::{self, Examined};
 use meshproof_provider::kubeconfig::{self, Choice, Lookup};
 use meshproof_provider::{Error, Manners, Trace};
 use meshproof_record::Finding;
+use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{ContextArgs, On};
 use crate::exit::Exit;
 use crate::failure::Failure;
+
+/// The runtime of commands that look at clusters.
+///
+/// # Errors
+/// The system gives no threads.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime.map_err(|error| Failure::of(Exit::EnvironmentFailed, &error))
+}
 
 /// What was found, and where every request is written down.
 pub(crate) struct Looked {

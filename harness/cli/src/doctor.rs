@@ -3,7 +3,6 @@
 use meshproof_provider::doctor::{stops, text};
 use meshproof_record::{Finding, FindingState};
 use serde::Serialize;
-use tokio::runtime::Builder;
 
 use crate::args::{DoctorArgs, On, Output};
 use crate::contexts;
@@ -24,12 +23,7 @@ struct List<'a> {
 pub(crate) fn command(args: &DoctorArgs) -> Result<Exit, Failure> {
     contexts::fit(args.on, args.contexts.given())?;
     let system = |error: std::io::Error| Failure::of(Exit::EnvironmentFailed, &error);
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(system)?;
-    let (findings, exit) = runtime.block_on(look(args))?;
+    let (findings, exit) = contexts::runtime()?.block_on(look(args))?;
     let text = match args.output {
         Output::Text => text(&findings),
         Output::Json => {

@@ -1,6 +1,7 @@
 //! How the session of a case ended, by whom and why: what is known of it, for the attribution.
 
-use meshproof_record::{Cause, Observed};
+use meshproof_evidence::HopLogs;
+use meshproof_record::{Cause, Hop, Observed};
 use meshproof_sql::{ClientEnd, FirstPacket};
 
 use super::counters::{QUESTIONS, grown};
@@ -15,12 +16,17 @@ pub(super) fn observe(facts: &Facts<'_>) -> Attribution {
         .into_iter()
         .filter(|hop| facts.is_missing(&source::log(*hop)));
     let database = evidence.database.as_ref();
+    let none = HopLogs::default();
     attribute(&Signs {
         client: client(facts),
         opening: facts.opening(),
         sidecar: None,
         peer: None,
-        logs: &facts.logs,
+        logs: if is_of_others(facts) {
+            &none
+        } else {
+            &facts.logs
+        },
         alone: false,
         unreadable: &facts.unreadable,
         lost: missing.chain(unreadable).collect(),
@@ -29,6 +35,17 @@ pub(super) fn observe(facts: &Facts<'_>) -> Attribution {
         // Counters that make no sense are told by the check that needs them.
         statements: database.and_then(|database| grown(database, QUESTIONS).ok()),
     })
+}
+
+/// Whether the lines that came cannot be the session's: TCP never carried it anywhere. A sidecar would have taken it,
+/// and its line would be here.
+fn is_of_others(facts: &Facts<'_>) -> bool {
+    let never = match (&facts.probe, &facts.end) {
+        (Some(probe), _) => probe.as_ref().is_ok_and(is_unanswered),
+        (None, end) => matches!(end, Some(ClientEnd::NoAnswer(_))),
+    };
+    let sidecar = facts.logs.get(&Hop::ClientSidecar);
+    never && sidecar.is_none_or(Vec::is_empty)
 }
 
 /// What to look at where a certificate was found to be out of its time, and must not be.

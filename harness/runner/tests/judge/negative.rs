@@ -52,6 +52,15 @@ fn plaintext() -> CaseRecord {
     case
 }
 
+/// TCP never carried it: what the ingress gateway logs meanwhile is of somebody else.
+#[test]
+fn lines_of_others_do_not_hide_a_timeout() {
+    let mut case = dropped();
+    case.evidence.logs = plaintext().evidence.logs;
+    let verdict = judge(&case, Some(Status::Pass));
+    assert_eq!(verdict.status, Status::Pass, "{verdict:#?}");
+}
+
 #[test]
 fn a_timeout_that_was_seen_passes() {
     let verdict = judge(&dropped(), Some(Status::Pass));
