@@ -24,7 +24,7 @@ pub(crate) fn command(args: &CleanArgs) -> Result<Exit, Failure> {
             ),
         });
     }
-    let report = contexts::runtime()?.block_on(clean(args))?;
+    let report = run::runtime()?.block_on(clean(args))?;
     let system = |error: std::io::Error| Failure::of(Exit::EnvironmentFailed, &error);
     show::out(&report.text()).map_err(system)?;
     Ok(if report.failed {
@@ -74,15 +74,7 @@ async fn clean(args: &CleanArgs) -> Result<Report, Failure> {
         return Err(Failure::new(Exit::BadInput, message));
     }
     let looked = Box::pin(contexts::look(&args.contexts)).await?;
-    let Some(connected) = &looked.examined.connected else {
-        let failure = contexts::missing(&looked.examined);
-        return Err(failure.unwrap_or_else(|| {
-            Failure::new(
-                Exit::Internal,
-                "the clusters are neither connected nor missing",
-            )
-        }));
-    };
+    let connected = contexts::connected(&looked.examined)?;
     let mut report = Report::default();
     for why in unreadable {
         report.failed = true;
@@ -135,7 +127,7 @@ async fn sweep(
     let side = cluster.side;
     for run in runs {
         let access = cluster.access(run);
-        let swept = Box::pin(access.sweep(run)).await;
+        let swept = Box::pin(access.sweep()).await;
         for gone in &swept.gone {
             report.line(format!("cluster {side}: {gone} of run {run} is deleted"));
         }

@@ -4,25 +4,12 @@ use std::sync::Arc;
 
 use meshproof_provider::doctor::{self, Examined};
 use meshproof_provider::kubeconfig::{self, Choice, Lookup};
-use meshproof_provider::{Error, Manners, Trace};
+use meshproof_provider::{Connected, Error, Manners, Trace};
 use meshproof_record::Finding;
-use tokio::runtime::{Builder, Runtime};
 
 use crate::args::{ContextArgs, On};
 use crate::exit::Exit;
 use crate::failure::Failure;
-
-/// The runtime of commands that look at clusters.
-///
-/// # Errors
-/// The system gives no threads.
-pub(crate) fn runtime() -> Result<Runtime, Failure> {
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build();
-    runtime.map_err(|error| Failure::of(Exit::EnvironmentFailed, &error))
-}
 
 /// What was found, and where every request is written down.
 pub(crate) struct Looked {
@@ -88,6 +75,19 @@ pub(crate) fn missing(examined: &Examined) -> Option<Failure> {
             missing.join("; ")
         );
         Failure::new(Exit::EnvironmentFailed, message)
+    })
+}
+
+/// Both clusters.
+///
+/// # Errors
+/// They are not connected: what is missing.
+pub(crate) fn connected(examined: &Examined) -> Result<&[Connected; 2], Failure> {
+    examined.connected.as_ref().ok_or_else(|| {
+        missing(examined).unwrap_or_else(|| {
+            let message = "the clusters are neither connected nor missing";
+            Failure::new(Exit::Internal, message)
+        })
     })
 }
 

@@ -23,7 +23,7 @@ struct List<'a> {
 pub(crate) fn command(args: &DoctorArgs) -> Result<Exit, Failure> {
     contexts::fit(args.on, args.contexts.given())?;
     let system = |error: std::io::Error| Failure::of(Exit::EnvironmentFailed, &error);
-    let (findings, exit) = contexts::runtime()?.block_on(look(args))?;
+    let (findings, exit) = run::runtime()?.block_on(look(args))?;
     let text = match args.output {
         Output::Text => text(&findings),
         Output::Json => {

@@ -13,7 +13,7 @@ mod wiring;
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use tokio::runtime::Builder;
+use tokio::runtime::{Builder, Runtime};
 
 use self::journal::Journal;
 use self::stop::Stop;
@@ -52,11 +52,7 @@ fn attempt(args: &RunArgs, journal: &Journal, live: &Live) -> Result<(), Failure
     }
     let system = |error: std::io::Error| Failure::of(Exit::EnvironmentFailed, &error);
     let stop = Stop::listen().map_err(system)?;
-    let runtime = Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_all()
-        .build()
-        .map_err(system)?;
+    let runtime = runtime()?;
     let done = match args.on {
         On::Contexts => runtime.block_on(existing::run(args, journal, live, stop)),
         On::Embedded | On::Kind => runtime.block_on(wiring::run(args, journal, live, stop)),
@@ -64,6 +60,18 @@ fn attempt(args: &RunArgs, journal: &Journal, live: &Live) -> Result<(), Failure
     // A download that is under way in a thread is not waited for.
     runtime.shutdown_background();
     done
+}
+
+/// What commands that speak to clusters run in.
+///
+/// # Errors
+/// The system gives no threads.
+pub(crate) fn runtime() -> Result<Runtime, Failure> {
+    let runtime = Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build();
+    runtime.map_err(|error| Failure::of(Exit::EnvironmentFailed, &error))
 }
 
 pub(crate) fn not_built(on: On) -> Failure {

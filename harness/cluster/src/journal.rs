@@ -4,18 +4,15 @@
 //! Objects that a run has made carry its label and can be found without it. What it has changed of others' is known
 //! from here alone. The file can hold what Secrets held before: nobody else may read it.
 
+use std::borrow::Cow;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
-use json_patch::Patch as JsonPatch;
-use kube::core::{ApiResource, GroupVersionKind};
 use serde::{Deserialize, Serialize};
-use serde_json::Value;
 
-use crate::owned::{Undo, Varied};
-use crate::vary::ObjectRef;
+use crate::owned::Undo;
 
 /// The form of the file.
 const SCHEMA: &str = "meshproof.dev/left/v1";
@@ -47,132 +44,11 @@ impl Found {
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Written {
-    schema: String,
-    run: String,
-    cluster: String,
-    left: Vec<Step>,
-}
-
-/// One thing to take back, as it is written.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-enum Step {
-    Delete(Object),
-    #[serde(rename_all = "camelCase")]
-    Restore {
-        object: Object,
-        patch: JsonPatch,
-    },
-    #[serde(rename_all = "camelCase")]
-    Release {
-        namespace: String,
-        name: String,
-        ports: Vec<u64>,
-    },
-    #[serde(rename_all = "camelCase")]
-    Vary {
-        object: ObjectRef,
-        base: Option<Value>,
-        now: Vec<Option<Value>>,
-    },
-}
-
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "camelCase")]
-struct Object {
-    group: String,
-    version: String,
-    kind: String,
-    plural: String,
-    namespace: Option<String>,
-    name: String,
-}
-
-impl Object {
-    fn of(resource: &ApiResource, namespace: Option<&String>, name: &str) -> Self {
-        Self {
-            group: resource.group.clone(),
-            version: resource.version.clone(),
-            kind: resource.kind.clone(),
-            plural: resource.plural.clone(),
-            namespace: namespace.cloned(),
-            name: name.to_owned(),
-        }
-    }
-
-    fn read(self) -> (ApiResource, Option<String>, String) {
-        let kind = GroupVersionKind::gvk(&self.group, &self.version, &self.kind);
-        let resource = ApiResource::from_gvk_with_plural(&kind, &self.plural);
-        (resource, self.namespace, self.name)
-    }
-}
-
-impl Step {
-    fn of(undo: &Undo) -> Self {
-        match undo {
-            Undo::Delete {
-                resource,
-                namespace,
-                name,
-            } => Self::Delete(Object::of(resource, namespace.as_ref(), name)),
-            Undo::Restore {
-                resource,
-                namespace,
-                name,
-                patch,
-            } => Self::Restore {
-                object: Object::of(resource, namespace.as_ref(), name),
-                patch: patch.clone(),
-            },
-            Undo::Release {
-                namespace,
-                name,
-                ports,
-            } => Self::Release {
-                namespace: namespace.clone(),
-                name: name.clone(),
-                ports: ports.clone(),
-            },
-            Undo::Vary(object, Varied { base, now }) => Self::Vary {
-                object: object.clone(),
-                base: base.clone(),
-                now: now.clone(),
-            },
-        }
-    }
-
-    fn read(self) -> Undo {
-        match self {
-            Self::Delete(object) => {
-                let (resource, namespace, name) = object.read();
-                Undo::Delete {
-                    resource,
-                    namespace,
-                    name,
-                }
-            }
-            Self::Restore { object, patch } => {
-                let (resource, namespace, name) = object.read();
-                Undo::Restore {
-                    resource,
-                    namespace,
-                    name,
-                    patch,
-                }
-            }
-            Self::Release {
-                namespace,
-                name,
-                ports,
-            } => Undo::Release {
-                namespace,
-                name,
-                ports,
-            },
-            Self::Vary { object, base, now } => Undo::Vary(object, Varied { base, now }),
-        }
-    }
+struct Written<'a> {
+    schema: Cow<'a, str>,
+    run: Cow<'a, str>,
+    cluster: Cow<'a, str>,
+    left: Cow<'a, [Undo]>,
 }
 
 impl Journal {
@@ -188,10 +64,10 @@ impl Journal {
             };
         }
         let written = Written {
-            schema: SCHEMA.to_owned(),
-            run: run.to_owned(),
-            cluster: self.cluster.clone(),
-            left: left.iter().map(Step::of).collect(),
+            schema: SCHEMA.into(),
+            run: run.into(),
+            cluster: (&self.cluster).into(),
+            left: left.into(),
         };
         let text = serde_json::to_vec(&written)?;
         // Whole or not at all: whoever reads it may do so at any moment.
@@ -208,7 +84,7 @@ impl Journal {
     pub fn read(path: &Path) -> Result<Found, String> {
         let told = |error: String| format!("{}: {error}", path.display());
         let text = fs::read_to_string(path).map_err(|error| told(error.to_string()))?;
-        let written: Written =
+        let written: Written<'_> =
             serde_json::from_str(&text).map_err(|error| told(error.to_string()))?;
         if written.schema != SCHEMA {
             let why = format!(
@@ -218,12 +94,12 @@ impl Journal {
             return Err(told(why));
         }
         Ok(Found {
-            run: written.run,
+            run: written.run.into_owned(),
             journal: Self {
                 path: path.to_owned(),
-                cluster: written.cluster,
+                cluster: written.cluster.into_owned(),
             },
-            left: written.left.into_iter().map(Step::read).collect(),
+            left: written.left.into_owned(),
         })
     }
 }
@@ -240,9 +116,12 @@ mod tests {
     use std::os::unix::fs::PermissionsExt;
 
     use k8s_openapi::api::core::v1::Service;
+    use kube::core::ApiResource;
     use serde_json::json;
 
     use super::*;
+    use crate::owned::Varied;
+    use crate::vary::ObjectRef;
 
     fn left() -> Vec<Undo> {
         let resource = ApiResource::erase::<Service>(&());

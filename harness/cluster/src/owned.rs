@@ -9,6 +9,7 @@ use kube::ResourceExt;
 use kube::api::{DeleteParams, DynamicObject, ListParams, Patch, PatchParams};
 use kube::core::ApiResource;
 use kube::{Api, Client};
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::access::ClusterAccess;
@@ -21,7 +22,8 @@ use crate::vary::ObjectRef;
 pub const RUN_LABEL: &str = "meshproof.dev/run";
 
 /// One thing to take back.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "camelCase")]
 pub(crate) enum Undo {
     /// An object that did not exist before.
     Delete {
@@ -47,7 +49,8 @@ pub(crate) enum Undo {
 }
 
 /// What has to be known of an object to bring it back, whatever moment the run ends in.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 pub(crate) struct Varied {
     /// What it was before; `None` where there was none.
     pub(crate) base: Option<Value>,
@@ -247,8 +250,9 @@ impl ClusterAccess {
         self
     }
 
-    /// Deletes everything that carries the label of a run, whoever made it.
-    pub async fn sweep(&self, run: &str) -> Swept {
+    /// Deletes everything that carries the label of this access's run, whoever made it.
+    pub async fn sweep(&self) -> Swept {
+        let run = self.run_id();
         let mut swept = Swept::default();
         self.sweep_ports(&mut swept).await;
         let labelled = ListParams::default().labels(&format!("{RUN_LABEL}={run}"));

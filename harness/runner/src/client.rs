@@ -1,5 +1,6 @@
 //! The programs that run in client pods, and reading back what they print.
 
+use meshproof_cluster::Output;
 use meshproof_scenario::{At, Case, OwnTls, Target};
 use meshproof_sql::{BatchCommand, Dialect, PASSWORD_VARIABLE};
 
@@ -91,8 +92,23 @@ pub(crate) fn resolve(name: &str) -> Vec<String> {
     ["getent", "ahostsv4", name].map(str::to_owned).to_vec()
 }
 
+/// What [`resolve`] found.
+///
+/// # Errors
+/// In words: it ended without an answer.
+pub(crate) fn resolved(output: &Output) -> Result<Vec<String>, String> {
+    match output.exit {
+        // getent ends with 2 where a key is not found (getent(1)); anything else is no answer.
+        Some(0 | 2) => Ok(addresses(&output.stdout_text())),
+        exit => Err(format!(
+            "getent ended with {exit:?}: {}",
+            output.stderr_text().trim()
+        )),
+    }
+}
+
 /// Addresses in the output of [`resolve`], each once, in order.
-pub(crate) fn addresses(stdout: &str) -> Vec<String> {
+fn addresses(stdout: &str) -> Vec<String> {
     let mut found: Vec<String> = Vec::new();
     for address in stdout
         .lines()

@@ -109,13 +109,7 @@ pub(crate) fn write_down(
                 .map_err(|why| format!("ServiceEntry {name}: {why}"))?;
         }
     }
-    let named = scenario.overlays.values_mut().map(|at| &mut at.value);
-    let cases = scenario.cases.value.iter_mut().flat_map(|case| {
-        let case = &mut case.value;
-        let own = case.with.iter_mut().chain(&mut case.sabotage);
-        own.chain(&mut case.during).map(|at| &mut at.value)
-    });
-    for overlay in named.chain(cases) {
+    for overlay in scenario.all_overlays_mut() {
         edits(&mut overlay.client)?;
         edits(&mut overlay.server)?;
     }

@@ -213,6 +213,27 @@ impl Scenario {
             .find_map(|(side, cluster)| cluster.pods.get(name).map(|pod| (side, pod)))
     }
 
+    /// Every variation that it knows: those with names, and those of its cases.
+    pub fn all_overlays(&self) -> impl Iterator<Item = &Overlay> {
+        let named = self.overlays.values();
+        let cases = self.cases.iter().flat_map(|case| {
+            let own = case.with.iter().chain(&case.sabotage);
+            own.chain(&case.during)
+        });
+        named.chain(cases).map(|at| &at.value)
+    }
+
+    /// The same, to be changed.
+    pub fn all_overlays_mut(&mut self) -> impl Iterator<Item = &mut Overlay> {
+        let named = self.overlays.values_mut();
+        let cases = self.cases.value.iter_mut().flat_map(|case| {
+            let case = &mut case.value;
+            let own = case.with.iter_mut().chain(&mut case.sabotage);
+            own.chain(&mut case.during)
+        });
+        named.chain(cases).map(|at| &mut at.value)
+    }
+
     /// The case of that name.
     pub fn case(&self, name: &str) -> Option<&At<Case>> {
         self.cases.iter().find(|case| *case.name == name)

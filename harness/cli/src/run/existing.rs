@@ -12,7 +12,6 @@ use super::stop::{Stop, stopped};
 use super::wiring::{Work, cases, choose};
 use crate::args::RunArgs;
 use crate::contexts;
-use crate::exit::Exit;
 use crate::failure::Failure;
 use crate::scenarios;
 use crate::show::live::Live;
@@ -41,10 +40,7 @@ pub(crate) async fn run(
     if let Some(failure) = contexts::missing(&looked.examined) {
         return Err(failure);
     }
-    let Some(connected) = &looked.examined.connected else {
-        let message = "the clusters are neither connected nor missing";
-        return Err(Failure::new(Exit::Internal, message));
-    };
+    let connected = contexts::connected(&looked.examined)?;
     let took = begun.elapsed().as_millis();
     live.done("clusters", &format!("nothing is missing, after {took} ms"));
     let host_names = args.host_names();

@@ -105,20 +105,8 @@ impl Running<'_> {
             std::future::pending(),
         )
         .await;
-        match output {
-            // getent ends with 2 where a key is not found (getent(1)); anything else is no answer.
-            Ok(output) if matches!(output.exit, Some(0 | 2)) => {
-                let addresses = crate::client::addresses(&output.stdout_text());
-                self.evidence.resolution = Some(Resolution { name, addresses });
-            }
-            Ok(output) => {
-                let why = format!(
-                    "getent ended with {:?}: {}",
-                    output.exit,
-                    output.stderr_text().trim()
-                );
-                self.missing(source::RESOLUTION, why);
-            }
+        match output.and_then(|output| crate::client::resolved(&output)) {
+            Ok(addresses) => self.evidence.resolution = Some(Resolution { name, addresses }),
             Err(why) => self.missing(source::RESOLUTION, why),
         }
     }

@@ -116,15 +116,9 @@ async fn addresses(
     Ok(match asked {
         Err(_) => Err(format!("no answer in {} s", ANSWERED_WITHIN.as_secs())),
         Ok(Err(error)) => Err(error.to_string()),
-        // getent ends with 2 where a key is not found (getent(1)); anything else is no answer.
-        Ok(Ok(output)) if matches!(output.exit, Some(0 | 2)) => {
-            let found = client::addresses(&output.stdout_text());
-            Ok(found.iter().filter_map(|text| text.parse().ok()).collect())
+        Ok(Ok(output)) => {
+            let found = client::resolved(&output);
+            found.map(|found| found.iter().filter_map(|text| text.parse().ok()).collect())
         }
-        Ok(Ok(output)) => Err(format!(
-            "getent ended with {:?}: {}",
-            output.exit,
-            output.stderr_text().trim()
-        )),
     })
 }

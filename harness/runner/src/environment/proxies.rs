@@ -236,18 +236,17 @@ pub(crate) fn asked(clusters: &Clusters) -> Option<Asked> {
 }
 
 fn same(one: &Reading, other: &Reading, side: Side) -> bool {
-    let of = |reading: &Reading| -> Vec<(PodRef, Serving)> {
-        let here = reading.iter().filter(|((of, _), _)| *of == side);
-        here.map(|((_, pod), serving)| (pod.clone(), serving.clone()))
-            .collect()
-    };
-    of(one) == of(other)
+    of(one, side).eq(of(other, side))
+}
+
+/// What the proxies of a cluster serve.
+fn of(reading: &Reading, side: Side) -> impl Iterator<Item = (&(Side, PodRef), &Serving)> {
+    reading.iter().filter(move |((of, _), _)| *of == side)
 }
 
 /// Whether a proxy of a cluster serves nothing of the run's.
 fn empty(reading: &Reading, side: Side) -> bool {
-    let mut here = reading.iter().filter(|((of, _), _)| *of == side);
-    here.any(|(_, serving)| serving.parts.is_empty())
+    of(reading, side).any(|(_, serving)| serving.parts.is_empty())
 }
 
 /// What is refused now and was not before.

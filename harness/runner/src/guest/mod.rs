@@ -137,7 +137,7 @@ fn furnished(mut world: World, side: Side, scenario: &Scenario, setup: &Setup) -
             &manifest.object,
         );
     }
-    let overlays = all_overlays(scenario).flat_map(Overlay::edits);
+    let overlays = scenario.all_overlays().flat_map(Overlay::edits);
     for (_, key, edit) in overlays.filter(|(of, ..)| *of == side) {
         if let Some(new) = &edit.create {
             world.learn(&key.kind, &key.namespace, &key.name, &new.value);
@@ -146,16 +146,6 @@ fn furnished(mut world: World, side: Side, scenario: &Scenario, setup: &Setup) -
         }
     }
     world
-}
-
-/// Every variation that a scenario knows.
-fn all_overlays(scenario: &Scenario) -> impl Iterator<Item = &Overlay> {
-    let named = scenario.overlays.values().map(|at| &at.value);
-    let cases = scenario.cases.iter().flat_map(|case| {
-        let own = case.with.iter().chain(&case.sabotage).chain(&case.during);
-        own.map(|at| &at.value)
-    });
-    named.chain(cases)
 }
 
 impl World {

@@ -43,8 +43,8 @@ impl Worlds {
         let database = self.of(scenario.database.cluster.value);
         database.named("Deployment", &mut scenario.database.workload.value);
         database.named("Secret", &mut scenario.database.password.secret.value);
-        for overlay in scenario.overlays.values_mut() {
-            self.overlay(&mut overlay.value);
+        for overlay in scenario.all_overlays_mut() {
+            self.overlay(overlay);
         }
         for case in &mut scenario.cases.value {
             let from = sides.get(case.value.from.as_str()).copied();
@@ -60,10 +60,6 @@ impl Worlds {
     fn case(&self, from: Side, case: &mut Case) {
         let here = self.of(from);
         case.to.value = here.endpoint(&case.to);
-        let overlays = case.with.iter_mut().chain(&mut case.sabotage);
-        for overlay in overlays.chain(&mut case.during) {
-            self.overlay(&mut overlay.value);
-        }
         if let Some(sni) = case.tls.as_mut().and_then(|tls| tls.value.sni.as_mut()) {
             // Who is asked for may be in either cluster.
             sni.value = self.server.sni(&here.sni(sni));

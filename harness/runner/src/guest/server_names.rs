@@ -6,7 +6,6 @@ use std::collections::BTreeSet;
 use meshproof_scenario::{Overlay, Scenario};
 use serde_json::Value;
 
-use super::all_overlays;
 use crate::setup::Setup;
 
 /// What sessions of this run may have as their server name.
@@ -25,7 +24,7 @@ impl ServerNames {
         for manifest in setups.iter().flat_map(|setup| &setup.manifests) {
             names.search(false, &manifest.object);
         }
-        for (_, _, edit) in all_overlays(scenario).flat_map(Overlay::edits) {
+        for (_, _, edit) in scenario.all_overlays().flat_map(Overlay::edits) {
             for (pointer, value) in &edit.set {
                 names.search(pointer.ends_with("/sni"), &value.value);
             }

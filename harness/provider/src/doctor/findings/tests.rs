@@ -150,18 +150,6 @@ fn denied(
     }
 }
 
-/// What is denied keeps no run from being begun.
-fn unneeded(
-    title: &'static str,
-    side: Side,
-    denied: &'static [(&'static str, &'static str)],
-) -> Case {
-    Case {
-        denied,
-        ..case(title, side, false, |_| {})
-    }
-}
-
 fn cases() -> Vec<Case> {
     let all = [
         of_access(),
@@ -183,11 +171,14 @@ fn of_access() -> Vec<Case> {
         case("credentials that are refused", Client, true, |seen| {
             seen.version = Err(Unseen::Unauthorized("Unauthorized".to_owned()));
         }),
-        unneeded(
-            "proxies that may not be asked",
-            Client,
-            &[("get", "portforward"), ("create", "portforward")],
-        ),
+        Case {
+            stops: false,
+            ..denied(
+                "proxies that may not be asked",
+                Client,
+                &[("get", "portforward"), ("create", "portforward")],
+            )
+        },
         denied(
             "no permission",
             Client,
